@@ -1,0 +1,195 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// want asks for up to limit due deliveries of one target.
+type want struct {
+	target string
+	limit  int
+}
+
+// claimed is a delivery under this process's lease.
+type claimed struct {
+	seq        int64
+	messageSeq int64
+	token      int64
+	budgetFrom int
+	delivery   Delivery
+	until      time.Time
+}
+
+// got is what came of a want: the deliveries claimed, and when the target's next one is due (zero: none waits).
+type got struct {
+	claims []claimed
+	nextAt time.Time
+}
+
+// A claim counts the attempt before it is made, so that a message that kills the process runs out of attempts,
+// and moves the fencing token on. deliveries_due finds the due ones; deliveries_ordered the heads of their keys.
+const (
+	claimDue = `UPDATE deliveries SET state = 'delivering', attempts = attempts + 1, lease_token = lease_token + 1,
+    lease_until = ?, updated_at = ?
+  WHERE seq IN (
+    SELECT d.seq FROM deliveries d
+    WHERE d.target_id = ? AND d.state = 'pending' AND d.next_at <= ?
+      AND EXISTS (SELECT 1 FROM targets t WHERE t.id = d.target_id AND t.enabled = 1)
+      AND (d.ordering_key = '' OR NOT EXISTS (
+        SELECT 1 FROM deliveries e
+        WHERE e.target_id = d.target_id AND e.ordering_key = d.ordering_key AND e.seq < d.seq
+          AND e.ordering_key <> '' AND e.state IN ('pending', 'delivering', 'failed')))
+    ORDER BY d.next_at, d.seq LIMIT ?)
+  RETURNING seq, id, message_seq, attempts, budget_from, lease_token, last_status, last_error, replay_of, created_at`
+	nextDue = `SELECT coalesce(min(next_at), 0) FROM deliveries WHERE target_id = ? AND state = 'pending'`
+)
+
+// claim takes due deliveries of several targets under a lease, in one commit.
+func (s *Store) claim(ctx context.Context, wants []want) (map[string]got, error) {
+	var all map[string]got
+	err := s.write(ctx, func(ctx context.Context, t *txn) error {
+		all = make(map[string]got, len(wants))
+		for _, w := range wants {
+			g, err := t.claimTarget(ctx, w, s.cfg.Lease)
+			if err != nil {
+				return fmt.Errorf("claim for %s: %w", w.target, err)
+			}
+			all[w.target] = g
+		}
+		return nil
+	})
+	return all, err
+}
+
+func (t *txn) claimTarget(ctx context.Context, w want, lease time.Duration) (got, error) {
+	now, until := t.now.UnixMicro(), t.now.Add(lease)
+	rows, err := t.query(ctx, claimDue, until.UnixMicro(), now, w.target, now, w.limit)
+	if err != nil {
+		return got{}, err
+	}
+	claims, err := collect(rows, func(row scanner) (claimed, error) {
+		c := claimed{until: until, delivery: Delivery{TargetID: w.target, State: Delivering, UpdatedAt: t.now}}
+		var created int64
+		d := &c.delivery
+		err := row.Scan(&c.seq, &d.ID, &c.messageSeq, &d.Attempts, &c.budgetFrom, &c.token, &d.LastStatus, &d.LastError, &d.ReplayOf, &created)
+		d.CreatedAt = time.UnixMicro(created).UTC()
+		return c, err
+	})
+	if err != nil {
+		return got{}, err
+	}
+	slices.SortFunc(claims, func(a, b claimed) int { return cmp.Compare(a.seq, b.seq) })
+	t.moved(w.target, Pending, Delivering, int64(len(claims)))
+	g := got{claims: claims}
+	var next int64
+	if err := t.scan(ctx, nextDue, []any{w.target}, &next); err != nil {
+		return got{}, err
+	}
+	if next > 0 {
+		g.nextAt = time.UnixMicro(next)
+	}
+	return g, nil
+}
+
+const selectBodies = `SELECT seq, id, source, type, dedupe_key, ordering_key, tenant, headers, body, created_at
+  FROM messages WHERE seq IN (SELECT value FROM json_each(?))`
+
+// load reads the messages of claimed deliveries: until then payloads stay on disk.
+func (s *Store) load(ctx context.Context, claims []claimed) (map[int64]Message, error) {
+	seqs := make([]int64, len(claims))
+	for i, c := range claims {
+		seqs[i] = c.messageSeq
+	}
+	list, err := json.Marshal(seqs)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.readers.QueryContext(ctx, selectBodies, string(list))
+	if err != nil {
+		return nil, err
+	}
+	messages := make(map[int64]Message, len(claims))
+	_, err = collect(rows, func(row scanner) (struct{}, error) {
+		var m Message
+		var seq, created int64
+		err := row.Scan(&seq, &m.ID, &m.Source, &m.Type, &m.DedupeKey, &m.OrderingKey, &m.Tenant, &m.Headers, &m.Body, &created)
+		m.CreatedAt = time.UnixMicro(created).UTC()
+		messages[seq] = m
+		return struct{}{}, err
+	})
+	return messages, err
+}
+
+// deliveries_leased serves this.
+const selectExpired = `SELECT seq, target_id, attempts, budget_from, updated_at FROM deliveries
+  WHERE state = 'delivering' AND lease_until <= ? LIMIT 512`
+
+// takeBack ends the leases of the process that had the database before this one.
+func (s *Store) takeBack(ctx context.Context) error {
+	for {
+		n, err := s.expire(ctx, math.MaxInt64, "the process ended before the outcome was recorded")
+		if err != nil {
+			return fmt.Errorf("take back leases: %w", err)
+		}
+		if s.recovered += n; n == 0 {
+			return nil
+		}
+	}
+}
+
+// sweep ends leases that have run out, and says how many.
+func (s *Store) sweep(ctx context.Context) (int, error) {
+	return s.expire(ctx, s.cfg.Now().UnixMicro(), "the lease ran out before the outcome was recorded")
+}
+
+func (s *Store) expire(ctx context.Context, before int64, reason string) (int, error) {
+	var n int
+	err := s.write(ctx, func(ctx context.Context, t *txn) error {
+		rows, err := t.query(ctx, selectExpired, before)
+		if err != nil {
+			return err
+		}
+		started := map[int64]int64{}
+		claims, err := collect(rows, func(row scanner) (c claimed, err error) {
+			var at int64
+			err = row.Scan(&c.seq, &c.delivery.TargetID, &c.delivery.Attempts, &c.budgetFrom, &at)
+			started[c.seq] = at
+			return c, err
+		})
+		if err != nil {
+			return err
+		}
+		for _, c := range claims {
+			if err := t.expireOne(ctx, c, s.cfg.Schedule, reason, time.UnixMicro(started[c.seq])); err != nil {
+				return err
+			}
+		}
+		n = len(claims)
+		return nil
+	})
+	return n, err
+}
+
+const endLease = `UPDATE deliveries SET state = ?, next_at = ?, lease_until = 0, lease_token = lease_token + 1,
+  last_status = 0, last_error = ?, updated_at = ? WHERE seq = ?`
+
+// expireOne makes a delivery whose holder is gone due at once, or failed when its attempts are spent. The
+// token moves on, so that an outcome of the late holder is refused.
+func (t *txn) expireOne(ctx context.Context, c claimed, schedule Schedule, reason string, started time.Time) error {
+	state := Pending
+	if c.delivery.Attempts-c.budgetFrom >= len(schedule) {
+		state = Failed
+	}
+	now := t.now.UnixMicro()
+	if err := t.exec(ctx, endLease, string(state), now, reason, now, c.seq); err != nil {
+		return err
+	}
+	t.moved(c.delivery.TargetID, Delivering, state, 1)
+	return t.exec(ctx, insertAttempt, c.seq, c.delivery.Attempts, started.UnixMicro(), t.now.Sub(started).Microseconds(), 0, reason, "")
+}

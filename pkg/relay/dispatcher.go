@@ -1,0 +1,219 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// DispatcherConfig configures a [Dispatcher]. Only Resolver is required.
+type DispatcherConfig struct {
+	Resolver Resolver
+	Observe  func(Observation)            // called after an attempt's outcome is committed, from several goroutines
+	Log      func(what string, err error) // faults of the engine itself
+	Poll     time.Duration                // the longest time between two looks for due work: 1 s
+}
+
+// Dispatcher claims due deliveries and has their runners perform them: the one path for first attempts and
+// retries. Each target has its own limit, so one that hangs holds up no other.
+type Dispatcher struct {
+	store *Store
+	cfg   DispatcherConfig
+	lanes map[string]*lane // owned by the loop
+
+	finished chan string // targets of which an attempt is over
+	quit     chan struct{}
+	loopDone chan struct{}
+	running  sync.WaitGroup // attempts, and the recording of their outcomes
+	once     sync.Once
+
+	attempts context.Context // ends when Stop has run out of patience
+	abort    context.CancelFunc
+}
+
+// NewDispatcher makes a dispatcher; Start starts it. One store has at most one.
+func NewDispatcher(s *Store, cfg DispatcherConfig) *Dispatcher {
+	if cfg.Poll == 0 {
+		cfg.Poll = time.Second
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(Observation) {}
+	}
+	if cfg.Log == nil {
+		cfg.Log = func(string, error) {}
+	}
+	d := &Dispatcher{
+		store: s, cfg: cfg, lanes: map[string]*lane{}, finished: make(chan string, MaxConcurrency),
+		quit: make(chan struct{}), loopDone: make(chan struct{}),
+	}
+	d.attempts, d.abort = context.WithCancel(context.Background())
+	return d
+}
+
+// Start begins to claim and run, in goroutines of its own.
+func (d *Dispatcher) Start() { go d.loop() }
+
+// Wake makes the dispatcher look for due work now.
+func (d *Dispatcher) Wake() { d.store.wake.targetsChanged() }
+
+// Stop claims no more and waits for what is running. When ctx ends first, attempts are interrupted; what was
+// not begun is given back at once. Call it once, after Start; the store is closed after it.
+func (d *Dispatcher) Stop(ctx context.Context) error {
+	d.once.Do(func() { close(d.quit) })
+	<-d.loopDone
+	idle := make(chan struct{})
+	go func() { d.running.Wait(); close(idle) }()
+	defer d.abort()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		d.abort()
+		<-idle
+		return fmt.Errorf("relay: attempts were interrupted: %w", ctx.Err())
+	}
+}
+
+func (d *Dispatcher) loop() {
+	defer close(d.loopDone)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var swept time.Time
+	for {
+		if now := d.store.cfg.Now(); now.Sub(swept) >= d.cfg.Poll || now.Before(swept) {
+			swept = now
+			d.housekeep()
+		}
+		timer.Reset(d.round())
+		select {
+		case <-d.quit:
+			return
+		case <-timer.C:
+		case <-d.store.wake.signal:
+		case target := <-d.finished:
+			d.freed(target)
+		}
+	}
+}
+
+// housekeep does what polling is for: it finds work that no wake-up told of, such as expired leases.
+func (d *Dispatcher) housekeep() {
+	if _, err := d.store.sweep(d.attempts); err != nil {
+		d.cfg.Log("sweep expired leases", err)
+	}
+	d.refresh()
+	for _, l := range d.lanes {
+		l.look = true
+	}
+}
+
+// refresh brings the lanes in line with the targets that are enabled and have a runner here.
+func (d *Dispatcher) refresh() {
+	targets, err := d.store.Targets(d.attempts)
+	if err != nil {
+		d.cfg.Log("read targets", err)
+		return
+	}
+	enabled := map[string]bool{}
+	for _, t := range targets {
+		runner, ok := d.cfg.Resolver.Resolve(t.ID)
+		if !t.Enabled || !ok {
+			continue
+		}
+		enabled[t.ID] = true
+		if l := d.lanes[t.ID]; l != nil {
+			l.update(t, runner)
+		} else {
+			d.lanes[t.ID] = newLane(t, runner)
+		}
+	}
+	for id, l := range d.lanes {
+		if !enabled[id] {
+			l.retired = true
+			if l.held == 0 {
+				delete(d.lanes, id)
+			}
+		}
+	}
+}
+
+// round claims what is due for lanes with room, starts it, and says when to look again.
+func (d *Dispatcher) round() time.Duration {
+	targets, changed := d.store.wake.take()
+	if changed {
+		d.refresh()
+	}
+	for id := range targets {
+		if l := d.lanes[id]; l != nil {
+			l.look = true
+		}
+	}
+	now := d.store.cfg.Now()
+	var wants []want
+	for id, l := range d.lanes {
+		if n := l.room(now); n > 0 {
+			wants = append(wants, want{target: id, limit: n})
+		}
+	}
+	if len(wants) > 0 {
+		d.claim(wants)
+	}
+	wait := d.cfg.Poll
+	for _, l := range d.lanes {
+		wait = min(wait, l.wait(d.store.cfg.Now(), d.cfg.Poll))
+	}
+	return max(wait, 0)
+}
+
+func (d *Dispatcher) claim(wants []want) {
+	all, err := d.store.claim(context.Background(), wants)
+	if err != nil {
+		d.cfg.Log("claim due deliveries", err)
+		for _, w := range wants {
+			d.lanes[w.target].look = false // until the next poll
+		}
+		return
+	}
+	var claims []claimed
+	for _, w := range wants {
+		g := all[w.target]
+		d.lanes[w.target].took(g, w.limit, d.store.cfg.Now())
+		claims = append(claims, g.claims...)
+	}
+	if len(claims) == 0 {
+		return
+	}
+	messages, err := d.store.load(context.Background(), claims)
+	if err != nil {
+		d.cfg.Log("read claimed messages", err) // their leases run out
+		for _, c := range claims {
+			d.lanes[c.delivery.TargetID].held--
+		}
+		return
+	}
+	for _, c := range claims {
+		m, l := messages[c.messageSeq], d.lanes[c.delivery.TargetID]
+		c.delivery.MessageID, c.delivery.Source, c.delivery.Type = m.ID, m.Source, m.Type
+		d.running.Add(1)
+		go d.run(l, l.runner, l.slots, c, Job{Message: m, Delivery: c.delivery})
+	}
+}
+
+// freed takes note of attempts that are over.
+func (d *Dispatcher) freed(target string) {
+	for {
+		if l := d.lanes[target]; l != nil {
+			l.held--
+			l.look = true
+			if l.retired && l.held == 0 {
+				delete(d.lanes, target)
+			}
+		}
+		select {
+		case target = <-d.finished:
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,26 @@
+// Package relay is a durable message log with one delivery engine on top of it.
+//
+// An inbox and an outbox are the same thing seen from two sides: an append-only log of messages, and for
+// each message and each target one delivery with its state, its attempts and the time it is next due. The
+// receiver's targets are its handlers, the producer's targets are its customers' endpoints.
+//
+// # What it promises
+//
+//   - [Store.Append] returns only after the messages and their deliveries are committed to disk, in one
+//     transaction. Concurrent callers share transactions (group commit), so durability costs each of them a
+//     fraction of an fsync.
+//   - A message with the (source, dedupe key) of an earlier one is not stored again; the caller is given the
+//     first one's id.
+//   - A target outside the database ([Remote]) is called at least once. An effect inside it ([Effect]) happens
+//     exactly once: it commits together with the delivery's completion or not at all.
+//   - A delivery is always in exactly one visible [State], and nothing disappears.
+//
+// # How it is used
+//
+// Open a [Store], register targets with [Store.PutTarget], append [Draft] messages, and run a [Dispatcher]
+// with a [Resolver] that turns a target's id into the [Runner] that performs one attempt. A runner never
+// sleeps or loops: it answers [Delivered], [Retry] or [Permanent], and only the dispatcher decides when to
+// try again.
+//
+// The package knows nothing of HTTP, of signatures or of what a message means.
+package relay

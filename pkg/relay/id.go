@@ -1,0 +1,48 @@
+package relay
+
+import (
+	"bufio"
+	"crypto/rand"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Prefixes of the ids the engine makes. What follows is a lower-case ULID: ids sort by the time they were made.
+const (
+	messagePrefix  = "msg_"
+	deliveryPrefix = "dlv_"
+)
+
+// ids makes sortable ids; those of one millisecond grow, so that they sort in the order they were made.
+type ids struct {
+	mu      sync.Mutex
+	entropy *ulid.MonotonicEntropy
+}
+
+func newIDs() *ids {
+	return &ids{entropy: ulid.Monotonic(bufio.NewReaderSize(rand.Reader, 1024), 0)}
+}
+
+func (g *ids) next(prefix string, now time.Time) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	id, err := ulid.New(ulid.Timestamp(now), g.entropy)
+	if err != nil { // the entropy of this millisecond ran over: start afresh
+		g.entropy = ulid.Monotonic(bufio.NewReaderSize(rand.Reader, 1024), 0)
+		id = ulid.MustNew(ulid.Timestamp(now), g.entropy)
+	}
+	return prefix + strings.ToLower(id.String())
+}
+
+// NewMessageID makes a message id before the message is appended, for callers whose body has to contain it.
+func NewMessageID(now time.Time) string {
+	return NewID(messagePrefix, now)
+}
+
+// NewID makes a sortable id: the prefix and a lower-case ULID (26 characters) of the given time.
+func NewID(prefix string, now time.Time) string {
+	return prefix + strings.ToLower(ulid.MustNew(ulid.Timestamp(now), rand.Reader).String())
+}

@@ -1,0 +1,80 @@
+package relay
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// prefetch is how many deliveries a lane holds for each it may run at once: the next ones are at hand while
+// their claim is being committed. What waits here is under a lease, so it stays small.
+const prefetch = 2
+
+// lane is one target's share of the dispatcher. Its fields belong to the dispatcher's loop, but for slots and
+// quietUntil.
+type lane struct {
+	runner  Runner
+	limit   int           // attempts at once
+	slots   chan struct{} // one token for each attempt that is running
+	held    int           // claimed and not over
+	look    bool          // there may be something due
+	retired bool          // its target is disabled or gone
+	nextAt  time.Time     // when the next one is due, as far as is known
+
+	quietUntil atomic.Int64 // Unix microseconds: the target asked to be left alone until then
+}
+
+func newLane(t Target, r Runner) *lane {
+	l := &lane{look: true}
+	l.update(t, r)
+	return l
+}
+
+func (l *lane) update(t Target, r Runner) {
+	limit := t.Concurrency
+	if limit == 0 {
+		limit = DefaultConcurrency
+	}
+	l.runner, l.retired = r, false
+	if limit != l.limit { // attempts that run give their token back to the channel they took it from
+		l.limit, l.slots = limit, make(chan struct{}, limit)
+	}
+}
+
+// room is how many deliveries to claim now.
+func (l *lane) room(now time.Time) int {
+	if l.retired || !l.due(now) || now.UnixMicro() < l.quietUntil.Load() {
+		return 0
+	}
+	free := prefetch*l.limit - l.held
+	if free < l.limit/2 && l.held > 0 { // a larger claim later costs less than a small one now
+		return 0
+	}
+	return free
+}
+
+func (l *lane) due(now time.Time) bool {
+	return l.look || (!l.nextAt.IsZero() && !l.nextAt.After(now))
+}
+
+// took takes note of a claim. When it got all it asked for there may be more.
+func (l *lane) took(g got, asked int, now time.Time) {
+	l.held += len(g.claims)
+	l.look = len(g.claims) == asked
+	l.nextAt = g.nextAt
+	if !l.look && !l.nextAt.After(now) { // due, but behind the head of its ordering key: wait to be told
+		l.nextAt = time.Time{}
+	}
+}
+
+// wait is how long until this lane needs attention without being told.
+func (l *lane) wait(now time.Time, poll time.Duration) time.Duration {
+	switch {
+	case l.retired || l.held >= prefetch*l.limit:
+		return poll
+	case now.UnixMicro() < l.quietUntil.Load():
+		return time.UnixMicro(l.quietUntil.Load()).Sub(now)
+	case l.nextAt.After(now):
+		return l.nextAt.Sub(now)
+	}
+	return poll
+}

@@ -1,0 +1,246 @@
+package relay_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"example.com/signet/pkg/relay"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("RELAY_CRASH_DIR"); dir != "" {
+		crashChild(dir)
+		return
+	}
+	// Every step of the model is a commit to disk; -rapid.checks=1000 is for a long look.
+	if err := flag.Set("rapid.checks", "20"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// clock is the time the store is given; it moves only when told.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// ledger is what a service adds to the database in these tests: a counter that effects increment, and a fault
+// that makes the completion of a delivery fail while it is switched on.
+var ledger = relay.Migrations{Name: "ledger", Files: fstest.MapFS{"0001_ledger.sql": {Data: []byte(`
+CREATE TABLE counters (name TEXT PRIMARY KEY, n INTEGER NOT NULL);
+CREATE TABLE fault (on_completion INTEGER NOT NULL);
+INSERT INTO fault VALUES (0);
+CREATE TRIGGER completion_fault BEFORE UPDATE ON deliveries
+  WHEN NEW.state = 'delivered' AND (SELECT on_completion FROM fault) = 1
+  BEGIN SELECT RAISE(FAIL, 'fault: completion refused'); END;
+`)}}}
+
+const increment = `INSERT INTO counters (name, n) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET n = n + 1`
+
+// fixture is a real store on a real file, with a clock in the test's hand.
+type fixture struct {
+	*relay.Store
+	t     *testing.T
+	clock *clock
+	path  string
+	cfg   relay.Config
+}
+
+func open(t *testing.T, change ...func(*relay.Config)) *fixture {
+	t.Helper()
+	f := &fixture{t: t, clock: newClock(), path: filepath.Join(t.TempDir(), "relay test.db")}
+	f.cfg = relay.Config{
+		URL: "sqlite:" + f.path, Now: f.clock.Now, Migrations: []relay.Migrations{ledger},
+		EffectTimeout: 5 * time.Second, AppendWait: 30 * time.Second,
+		Schedule: relay.Schedule{0, time.Second, 10 * time.Second},
+	}
+	for _, c := range change {
+		c(&f.cfg)
+	}
+	f.reopen()
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func (f *fixture) reopen() {
+	f.t.Helper()
+	s, err := relay.Open(f.t.Context(), f.cfg)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.Store = s
+}
+
+func (f *fixture) target(ids ...string) {
+	f.t.Helper()
+	for _, id := range ids {
+		if err := f.PutTarget(f.t.Context(), relay.Target{ID: id}); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// append stores one message for the targets and returns its id.
+func (f *fixture) append(d relay.Draft) relay.Receipt {
+	f.t.Helper()
+	if d.Source == "" {
+		d.Source = "test"
+	}
+	if d.Type == "" {
+		d.Type = "order.completed"
+	}
+	receipts, err := f.Append(f.t.Context(), d)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return receipts[0]
+}
+
+func (f *fixture) only(messageID string) relay.Delivery {
+	f.t.Helper()
+	m, err := f.Message(f.t.Context(), messageID)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if len(m.Deliveries) != 1 {
+		f.t.Fatalf("message has %d deliveries, want 1", len(m.Deliveries))
+	}
+	return m.Deliveries[0]
+}
+
+func (f *fixture) count(name string) int {
+	f.t.Helper()
+	return f.number(`SELECT coalesce((SELECT n FROM counters WHERE name = '` + name + `'), 0)`)
+}
+
+func (f *fixture) number(query string) (n int) {
+	f.t.Helper()
+	rows, err := f.Query(f.t.Context(), query)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&n); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		f.t.Fatal(err)
+	}
+	return n
+}
+
+func (f *fixture) exec(query string, args ...any) {
+	f.t.Helper()
+	err := f.AppendTx(f.t.Context(), func(ctx context.Context, tx *relay.OutboxTx) error {
+		_, err := tx.Exec(ctx, query, args...)
+		return err
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// balanced fails the test unless the totals equal a full recount.
+func (f *fixture) balanced() {
+	f.t.Helper()
+	stats, err := f.Stats(f.t.Context())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if n := f.number(`SELECT count(*) FROM messages`); int64(n) != stats.Messages {
+		f.t.Errorf("stats count %d messages, the table has %d", stats.Messages, n)
+	}
+	for _, state := range relay.States() {
+		want := f.number(`SELECT count(*) FROM deliveries d LEFT JOIN targets t ON t.id = d.target_id
+			WHERE CASE WHEN d.state = 'pending' AND t.enabled = 0 THEN 'paused' ELSE d.state END = '` + string(state) + `'`)
+		if got := stats.Deliveries[state]; got != int64(want) {
+			f.t.Errorf("stats count %d %s deliveries, the table has %d", got, state, want)
+		}
+	}
+}
+
+// runners resolves targets from a map.
+type runners map[string]relay.Runner
+
+func (r runners) Resolve(id string) (relay.Runner, bool) {
+	runner, ok := r[id]
+	return runner, ok
+}
+
+// dispatch runs a dispatcher until the test ends; what it observes comes out of the channel.
+func (f *fixture) dispatch(r runners) <-chan relay.Observation {
+	f.t.Helper()
+	seen := make(chan relay.Observation, 4096)
+	d := relay.NewDispatcher(f.Store, relay.DispatcherConfig{
+		Resolver: r, Poll: 20 * time.Millisecond,
+		Observe: func(o relay.Observation) { seen <- o },
+		Log:     func(what string, err error) { f.t.Logf("dispatcher: %s: %v", what, err) },
+	})
+	d.Start()
+	f.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := d.Stop(ctx); err != nil {
+			f.t.Error(err)
+		}
+	})
+	return seen
+}
+
+func next(t *testing.T, seen <-chan relay.Observation) relay.Observation {
+	t.Helper()
+	select {
+	case o := <-seen:
+		return o
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing was attempted")
+		return relay.Observation{}
+	}
+}
+
+// eventually polls until the condition holds.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("did not happen: %s", what)
+		}
+		<-time.After(2 * time.Millisecond)
+	}
+}
+
+func must[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}

@@ -1,0 +1,274 @@
+package relay
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	selectMessage = `SELECT m.seq, m.id, m.source, m.type, m.dedupe_key, m.ordering_key, m.tenant, m.created_at`
+	// "paused" is what pending is called while the target is disabled.
+	selectDelivery = `SELECT d.seq, d.id, m.id, d.target_id, m.source, m.type,
+    CASE WHEN d.state = 'pending' AND t.enabled = 0 THEN 'paused' ELSE d.state END,
+    d.attempts, d.next_at, d.last_status, d.last_error, d.replay_of, d.created_at, d.updated_at, d.message_seq
+  FROM deliveries d JOIN messages m ON m.seq = d.message_seq LEFT JOIN targets t ON t.id = d.target_id`
+	selectAttempts = `SELECT number, started_at, duration, status, error, detail FROM attempts WHERE delivery_seq = ? ORDER BY number`
+	selectTotals   = `SELECT s.target_id, s.state, s.n, coalesce(t.enabled, 1) FROM totals s LEFT JOIN targets t ON t.id = s.target_id`
+)
+
+type messageRow struct {
+	Message
+	seq int64
+}
+
+type deliveryRow struct {
+	Delivery
+	seq, messageSeq int64
+}
+
+func scanDelivery(row scanner) (d deliveryRow, err error) {
+	var next, created, updated int64
+	err = row.Scan(&d.seq, &d.ID, &d.MessageID, &d.TargetID, &d.Source, &d.Type, &d.State, &d.Attempts, &next,
+		&d.LastStatus, &d.LastError, &d.ReplayOf, &created, &updated, &d.messageSeq)
+	if d.State == Pending || d.State == Paused {
+		d.NextAt = time.UnixMicro(next).UTC()
+	}
+	d.CreatedAt, d.UpdatedAt = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
+	return d, err
+}
+
+// Message reads one message with its headers, its body and its deliveries. ErrNotFound: there is none of that id.
+func (s *Store) Message(ctx context.Context, id string) (Message, error) {
+	var m messageRow
+	var created int64
+	err := s.readers.QueryRowContext(ctx, selectMessage+`, m.headers, m.body FROM messages m WHERE m.id = ?`, id).
+		Scan(&m.seq, &m.ID, &m.Source, &m.Type, &m.DedupeKey, &m.OrderingKey, &m.Tenant, &created, &m.Headers, &m.Body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Message{}, fmt.Errorf("%w: message %s", ErrNotFound, id)
+	}
+	if err != nil {
+		return Message{}, err
+	}
+	m.CreatedAt = time.UnixMicro(created).UTC()
+	all, err := s.withDeliveries(ctx, []messageRow{m})
+	if err != nil {
+		return Message{}, err
+	}
+	return all[0], nil
+}
+
+// Delivery reads one delivery and its attempts, the first one first. ErrNotFound: there is none of that id.
+func (s *Store) Delivery(ctx context.Context, id string) (Delivery, []Attempt, error) {
+	d, err := scanDelivery(s.readers.QueryRowContext(ctx, selectDelivery+` WHERE d.id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Delivery{}, nil, fmt.Errorf("%w: delivery %s", ErrNotFound, id)
+	}
+	if err != nil {
+		return Delivery{}, nil, err
+	}
+	rows, err := s.readers.QueryContext(ctx, selectAttempts, d.seq)
+	if err != nil {
+		return Delivery{}, nil, err
+	}
+	attempts, err := collect(rows, func(row scanner) (a Attempt, err error) {
+		var started, took int64
+		err = row.Scan(&a.Number, &started, &took, &a.StatusCode, &a.Error, &a.Detail)
+		a.StartedAt, a.Duration = time.UnixMicro(started).UTC(), time.Duration(took)*time.Microsecond
+		return a, err
+	})
+	return d.Delivery, attempts, err
+}
+
+// Messages lists messages, newest first, with their deliveries but without headers and bodies. ErrInvalid:
+// the filter's state, the limit or the cursor is none.
+func (s *Store) Messages(ctx context.Context, f MessageFilter, p Page) (items []Message, next string, err error) {
+	c := conditions{column: "m.seq"}
+	c.equal("m.source", f.Source)
+	c.equal("m.type", f.Type)
+	c.between("m.created_at", f.Since, f.Until)
+	if f.State != "" {
+		state, args, err := stateCondition(f.State)
+		if err != nil {
+			return nil, "", err
+		}
+		c.add(`EXISTS (SELECT 1 FROM deliveries d LEFT JOIN targets t ON t.id = d.target_id WHERE d.message_seq = m.seq AND `+state+`)`, args...)
+	}
+	query, err := c.page(selectMessage+` FROM messages m`, p)
+	if err != nil {
+		return nil, "", err
+	}
+	rows, err := s.readers.QueryContext(ctx, query, c.args...)
+	if err != nil {
+		return nil, "", err
+	}
+	found, err := collect(rows, func(row scanner) (m messageRow, err error) {
+		var created int64
+		err = row.Scan(&m.seq, &m.ID, &m.Source, &m.Type, &m.DedupeKey, &m.OrderingKey, &m.Tenant, &created)
+		m.CreatedAt = time.UnixMicro(created).UTC()
+		return m, err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	found, next = cutPage(found, c.limit, func(m messageRow) int64 { return m.seq })
+	items, err = s.withDeliveries(ctx, found)
+	return items, next, err
+}
+
+// withDeliveries reads the deliveries of some messages, oldest first.
+func (s *Store) withDeliveries(ctx context.Context, found []messageRow) ([]Message, error) {
+	items, seqs, at := make([]Message, len(found)), make([]int64, len(found)), map[int64]int{}
+	for i, m := range found {
+		items[i], seqs[i], at[m.seq] = m.Message, m.seq, i
+	}
+	list, err := json.Marshal(seqs)
+	if err != nil {
+		return nil, err
+	}
+	// deliveries_message serves this.
+	rows, err := s.readers.QueryContext(ctx, selectDelivery+` WHERE d.message_seq IN (SELECT value FROM json_each(?)) ORDER BY d.seq`, string(list))
+	if err != nil {
+		return nil, err
+	}
+	deliveries, err := collect(rows, scanDelivery)
+	for _, d := range deliveries {
+		i := at[d.messageSeq]
+		items[i].Deliveries = append(items[i].Deliveries, d.Delivery)
+	}
+	return items, err
+}
+
+// Deliveries lists deliveries, newest first. ErrInvalid: the filter's state, the limit or the cursor is none.
+func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) (items []Delivery, next string, err error) {
+	c := conditions{column: "d.seq"}
+	c.equal("m.id", f.MessageID)
+	c.equal("d.target_id", f.TargetID)
+	c.equal("m.type", f.Type)
+	c.between("d.created_at", f.Since, f.Until)
+	if f.State != "" {
+		state, args, err := stateCondition(f.State)
+		if err != nil {
+			return nil, "", err
+		}
+		c.add(state, args...)
+	}
+	query, err := c.page(selectDelivery, p)
+	if err != nil {
+		return nil, "", err
+	}
+	rows, err := s.readers.QueryContext(ctx, query, c.args...)
+	if err != nil {
+		return nil, "", err
+	}
+	found, err := collect(rows, scanDelivery)
+	if err != nil {
+		return nil, "", err
+	}
+	found, next = cutPage(found, c.limit, func(d deliveryRow) int64 { return d.seq })
+	for _, d := range found {
+		items = append(items, d.Delivery)
+	}
+	return items, next, nil
+}
+
+// Stats reads the lifetime totals.
+func (s *Store) Stats(ctx context.Context) (Stats, error) {
+	stats := Stats{Deliveries: map[State]int64{}}
+	for _, state := range States() {
+		stats.Deliveries[state] = 0
+	}
+	rows, err := s.readers.QueryContext(ctx, selectTotals)
+	if err != nil {
+		return stats, err
+	}
+	_, err = collect(rows, func(row scanner) (struct{}, error) {
+		var k total
+		var n int64
+		var enabled bool
+		err := row.Scan(&k.target, &k.state, &n, &enabled)
+		switch {
+		case k == messagesTotal:
+			stats.Messages = n
+		case k.state == Pending && !enabled:
+			stats.Deliveries[Paused] += n
+		default:
+			stats.Deliveries[k.state] += n
+		}
+		return struct{}{}, err
+	})
+	return stats, err
+}
+
+// conditions builds the WHERE clause of a list that goes by a sequence, newest first.
+type conditions struct {
+	column string
+	where  []string
+	args   []any
+	limit  int
+}
+
+func (c *conditions) add(condition string, args ...any) {
+	c.where, c.args = append(c.where, condition), append(c.args, args...)
+}
+
+func (c *conditions) equal(column, value string) {
+	if value != "" {
+		c.add(column+" = ?", value)
+	}
+}
+
+func (c *conditions) between(column string, since, until time.Time) {
+	if !since.IsZero() {
+		c.add(column+" >= ?", since.UnixMicro())
+	}
+	if !until.IsZero() {
+		c.add(column+" < ?", until.UnixMicro())
+	}
+}
+
+func stateCondition(state State) (string, []any, error) {
+	switch state {
+	case Paused:
+		return `d.state = 'pending' AND t.enabled = 0`, nil, nil
+	case Pending:
+		return `d.state = 'pending' AND coalesce(t.enabled, 1) = 1`, nil, nil
+	case Delivering, Done, Failed, Cancelled:
+		return `d.state = ?`, []any{string(state)}, nil
+	}
+	return "", nil, fmt.Errorf("%w state: %q", ErrInvalid, state)
+}
+
+// page completes the query for one page; it asks for one row more, which tells whether there is a next page.
+func (c *conditions) page(query string, p Page) (string, error) {
+	if c.limit = p.Limit; c.limit == 0 {
+		c.limit = DefaultPage
+	}
+	if c.limit < 1 || c.limit > MaxPage {
+		return "", fmt.Errorf("%w limit: %d, want 1 to %d", ErrInvalid, p.Limit, MaxPage)
+	}
+	if p.Cursor != "" {
+		seq, err := strconv.ParseInt(p.Cursor, 36, 64)
+		if err != nil || seq < 0 {
+			return "", fmt.Errorf("%w cursor: %q", ErrInvalid, p.Cursor)
+		}
+		c.add(c.column+" < ?", seq)
+	}
+	if len(c.where) > 0 {
+		query += " WHERE " + strings.Join(c.where, " AND ")
+	}
+	c.args = append(c.args, c.limit+1)
+	return query + " ORDER BY " + c.column + " DESC LIMIT ?", nil
+}
+
+func cutPage[T any](rows []T, limit int, seq func(T) int64) ([]T, string) {
+	if len(rows) <= limit {
+		return rows, ""
+	}
+	return rows[:limit], strconv.FormatInt(seq(rows[limit-1]), 36)
+}

@@ -1,0 +1,133 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// errInterrupted is the outcome of an attempt that was cut off because the process stops.
+var errInterrupted = errors.New("interrupted: the process is stopping")
+
+// run performs one attempt and has its outcome recorded.
+func (d *Dispatcher) run(l *lane, runner Runner, slots chan struct{}, c claimed, job Job) {
+	defer d.running.Done()
+	defer d.finish(c.delivery.TargetID)
+	select {
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+	case <-d.quit:
+		d.giveBack(c)
+		return
+	}
+	if c.until.Before(d.store.cfg.Now()) { // it waited too long here; somebody else may have it
+		return
+	}
+	if runner.effect != nil {
+		d.runEffect(runner.effect, c, job)
+		return
+	}
+	r := result{claimed: c, job: job, started: d.store.cfg.Now()}
+	ctx, cancel := context.WithDeadline(d.attempts, time.Now().Add(c.until.Sub(r.started)))
+	r.outcome = callRemote(ctx, runner.remote, job)
+	cancel()
+	if d.attempts.Err() != nil && r.outcome.Verdict == VerdictRetry {
+		r.outcome, r.interrupted = Retry(errInterrupted), true
+	}
+	r.took = d.store.cfg.Now().Sub(r.started)
+	if r.outcome.Throttle {
+		l.quietUntil.Store(d.store.cfg.Now().Add(min(max(r.outcome.RetryAfter, time.Second), maxRetryAfter)).UnixMicro())
+	}
+	d.record(r)
+}
+
+func callRemote(ctx context.Context, f RemoteFunc, job Job) (out Outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			out = Retry(fmt.Errorf("the runner panicked: %v", p))
+		}
+	}()
+	return f(ctx, job)
+}
+
+// notDelivered rolls an effect back and carries its outcome, which is recorded afterwards.
+type notDelivered struct{ outcome Outcome }
+
+func (n *notDelivered) Error() string { return "relay: effect answered other than delivered" }
+
+// runEffect applies a delivery inside the database: the effect, the delivery's completion and its attempt are
+// one transaction. With any other outcome than delivered the effect is rolled back and the outcome recorded alone.
+func (d *Dispatcher) runEffect(effect EffectFunc, c claimed, job Job) {
+	r := result{claimed: c, job: job, started: d.store.cfg.Now()}
+	o := newEffectOp(func(ctx context.Context, u *userTx) (func(context.Context, *txn) error, error) {
+		started := d.store.cfg.Now()
+		outcome := effect(ctx, u, job)
+		if outcome.Verdict != VerdictDelivered {
+			return nil, &notDelivered{outcome}
+		}
+		return func(ctx context.Context, t *txn) error {
+			r.outcome, r.started, r.took = outcome, started, d.store.cfg.Now().Sub(started)
+			_, _, err := t.settle(ctx, r, d.store.cfg.Schedule)
+			return err
+		}, nil
+	})
+	if err := d.store.writer.enqueue(context.Background(), o, nil); err != nil {
+		d.cfg.Log("apply effect", err)
+		return
+	}
+	err := <-o.done
+	var not *notDelivered
+	switch {
+	case err == nil:
+		d.cfg.Observe(Observation{Job: job, Outcome: r.outcome, Duration: r.took, State: Done})
+		return
+	case errors.Is(err, ErrLeaseLost):
+		d.cfg.Log("apply effect", fmt.Errorf("%s: %w", c.delivery.ID, err))
+		return
+	case errors.As(err, &not):
+		r.outcome = not.outcome
+	default:
+		r.outcome = Retry(err)
+	}
+	r.took = d.store.cfg.Now().Sub(r.started)
+	d.record(r)
+}
+
+// record queues an outcome for the next commit. The attempt's slot is free meanwhile; Stop waits for it.
+func (d *Dispatcher) record(r result) {
+	var state State
+	var nextAt time.Time
+	o := newOp(func(ctx context.Context, t *txn) (err error) {
+		state, nextAt, err = t.settle(ctx, r, d.store.cfg.Schedule)
+		return err
+	})
+	d.running.Add(1)
+	o.after = func(err error) {
+		defer d.running.Done()
+		if err != nil { // the lease runs out, and the attempt is made again
+			d.cfg.Log("record outcome", fmt.Errorf("%s: %w", r.job.Delivery.ID, err))
+			return
+		}
+		d.cfg.Observe(Observation{Job: r.job, Outcome: r.outcome, Duration: r.took, State: state, NextAt: nextAt})
+	}
+	if err := d.store.writer.enqueue(context.Background(), o, nil); err != nil {
+		o.after(err)
+	}
+}
+
+// giveBack ends the lease of a delivery that was claimed but not begun.
+func (d *Dispatcher) giveBack(c claimed) {
+	err := d.store.write(context.Background(), func(ctx context.Context, t *txn) error { return t.release(ctx, c) })
+	if err != nil {
+		d.cfg.Log("give back lease", fmt.Errorf("%s: %w", c.delivery.ID, err))
+	}
+}
+
+// finish tells the loop that an attempt is over; after the loop has ended nobody needs to know.
+func (d *Dispatcher) finish(target string) {
+	select {
+	case d.finished <- target:
+	case <-d.loopDone:
+	}
+}

@@ -1,0 +1,53 @@
+package relay
+
+import (
+	"maps"
+	"sync"
+)
+
+// wakeups carries from the writer to the dispatcher which targets got work. Many wake-ups before the
+// dispatcher looks are one.
+type wakeups struct {
+	signal chan struct{}
+
+	mu      sync.Mutex
+	targets map[string]struct{}
+	changed bool // targets were created, changed, enabled or disabled
+}
+
+func newWakeups() *wakeups {
+	return &wakeups{signal: make(chan struct{}, 1), targets: map[string]struct{}{}, changed: true}
+}
+
+func (w *wakeups) add(targets map[string]struct{}) {
+	if len(targets) == 0 {
+		return
+	}
+	w.mu.Lock()
+	maps.Copy(w.targets, targets)
+	w.mu.Unlock()
+	w.ring()
+}
+
+func (w *wakeups) targetsChanged() {
+	w.mu.Lock()
+	w.changed = true
+	w.mu.Unlock()
+	w.ring()
+}
+
+func (w *wakeups) ring() {
+	select {
+	case w.signal <- struct{}{}:
+	default:
+	}
+}
+
+// take empties what has gathered.
+func (w *wakeups) take() (targets map[string]struct{}, changed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	targets, changed = w.targets, w.changed
+	w.targets, w.changed = map[string]struct{}{}, false
+	return targets, changed
+}

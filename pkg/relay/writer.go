@@ -1,0 +1,190 @@
+package relay
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// How much one commit may carry, and how much may wait for one.
+const (
+	maxGroup       = 512  // engine operations in one commit
+	maxEffectGroup = 64   // effects in one commit
+	queueLength    = 4096 // operations waiting
+)
+
+// writer owns the connection that writes. Operations queue for it and share its transactions: everything
+// that waits when a commit is over goes into the next one, so the fsync is paid once for all of it.
+//
+// Engine operations (appends, claims, outcomes) never share a transaction with effects, which run foreign
+// code: a statement of theirs that is interrupted rolls the whole transaction back. Effects share one among
+// themselves; when anything in it goes wrong, it is rolled back and each runs alone.
+type writer struct {
+	db      *sql.DB
+	session *session
+	cfg     Config
+	wake    *wakeups
+
+	engine  chan *op
+	effects chan *op
+	alone   []*op // effects whose shared transaction failed; each runs in one of its own
+
+	quit    chan struct{} // closed: stop
+	stopped chan struct{} // closed: stopped
+	once    sync.Once
+	started bool
+}
+
+func newWriter(db *sql.DB, conn *sql.Conn, cfg Config, wake *wakeups) *writer {
+	return &writer{
+		db: db, session: &session{conn: conn, stmts: map[string]*sql.Stmt{}}, cfg: cfg, wake: wake,
+		engine: make(chan *op, queueLength), effects: make(chan *op, queueLength),
+		quit: make(chan struct{}), stopped: make(chan struct{}),
+	}
+}
+
+func (w *writer) start() {
+	w.started = true
+	go w.loop()
+}
+
+// stop lets what is queued finish, then closes the connection.
+func (w *writer) stop() error {
+	var err error
+	w.once.Do(func() {
+		close(w.quit)
+		if w.started {
+			<-w.stopped
+		} else {
+			close(w.stopped)
+		}
+		err = errors.Join(w.session.close(), w.db.Close())
+	})
+	return err
+}
+
+// do queues an operation and waits for its commit. When it cannot even begin within Config.AppendWait the
+// answer is ErrUnavailable; when ctx ends first, its error. In both cases nothing was done.
+func (w *writer) do(ctx context.Context, o *op) error {
+	patience := time.NewTimer(w.cfg.AppendWait)
+	defer patience.Stop()
+	if err := w.enqueue(ctx, o, patience.C); err != nil {
+		return err
+	}
+	select {
+	case err := <-o.done:
+		return err
+	case <-ctx.Done():
+		if o.withdraw() {
+			return ctx.Err()
+		}
+	case <-patience.C:
+		if o.withdraw() {
+			return fmt.Errorf("%w: the writer is behind", ErrUnavailable)
+		}
+	case <-w.stopped:
+		if o.withdraw() {
+			return errStopped
+		}
+	}
+	return <-o.done
+}
+
+var errStopped = fmt.Errorf("%w: the store is closed", ErrUnavailable)
+
+// enqueue puts an operation into its queue; it waits for a place until patience is over (nil: as long as it takes).
+func (w *writer) enqueue(ctx context.Context, o *op, patience <-chan time.Time) error {
+	queue := w.engine
+	if o.effect != nil {
+		queue = w.effects
+	}
+	select {
+	case <-w.quit:
+		return errStopped
+	default:
+	}
+	select {
+	case queue <- o:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-patience:
+		return fmt.Errorf("%w: the queue is full", ErrUnavailable)
+	case <-w.quit:
+		return errStopped
+	}
+}
+
+// loop gives engine operations and effects turns, so that neither starves: appends come first, and what
+// processing gets between two of their commits is one group.
+func (w *writer) loop() {
+	defer close(w.stopped)
+	for {
+		first, ok := w.next()
+		if !ok {
+			w.drain()
+			return
+		}
+		w.turn(first)
+	}
+}
+
+// next waits for something to do; false: stop. A nil operation means that effects wait to run alone.
+func (w *writer) next() (*op, bool) {
+	if len(w.alone) > 0 {
+		return nil, true
+	}
+	select {
+	case o := <-w.engine:
+		return o, true
+	case o := <-w.effects:
+		return o, true
+	case <-w.quit:
+		return nil, false
+	}
+}
+
+// turn commits one group of engine operations and then one of effects.
+func (w *writer) turn(first *op) {
+	var engine, effects []*op
+	if first != nil && first.take() {
+		if first.effect != nil {
+			effects = append(effects, first)
+		} else {
+			engine = append(engine, first)
+		}
+	}
+	w.runEngine(gather(engine, w.engine, maxGroup))
+	if len(w.alone) > 0 {
+		o := w.alone[0]
+		w.alone = w.alone[1:]
+		w.runEffects([]*op{o})
+		return
+	}
+	w.runEffects(gather(effects, w.effects, maxEffectGroup))
+}
+
+// gather adds operations that wait to a group, up to limit, leaving out those withdrawn.
+func gather(group []*op, queue <-chan *op, limit int) []*op {
+	for len(group) < limit {
+		select {
+		case o := <-queue:
+			if o.take() {
+				group = append(group, o)
+			}
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// drain finishes what is queued when the store closes.
+func (w *writer) drain() {
+	for len(w.engine) > 0 || len(w.effects) > 0 || len(w.alone) > 0 {
+		w.turn(nil)
+	}
+}

@@ -1,0 +1,3 @@
+module example.com/signet/pkg/signature
+
+go 1.26

@@ -218,7 +218,7 @@ func TestOpen_RefusesWhatItCannotPromiseOn(t *testing.T) {
 	for _, url := range []string{"sqlite:" + notADatabase, "sqlite:", "sqlite::memory:", "postgres://x", ""} {
 		if s, err := relay.Open(t.Context(), relay.Config{URL: url}); err == nil {
 			t.Errorf("%q was opened", url)
-			s.Close()
+			_ = s.Close()
 		}
 	}
 }

@@ -16,7 +16,7 @@ func benchStore(b *testing.B) *relay.Store {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { s.Close() })
+	b.Cleanup(func() { _ = s.Close() })
 	if err := s.PutTarget(b.Context(), relay.Target{ID: "a", Concurrency: 128}); err != nil {
 		b.Fatal(err)
 	}

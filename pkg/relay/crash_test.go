@@ -73,7 +73,7 @@ func TestStore_SurvivesSIGKILL(t *testing.T) {
 	}
 	f := &fixture{t: t, clock: newClock(), cfg: crashConfig(dir)}
 	f.reopen()
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() { _ = f.Close() })
 	t.Logf("%d acknowledged; the last kill left %d attempts running", len(acknowledged), f.Recovered())
 	if len(acknowledged) < 100 {
 		t.Errorf("%d appends were acknowledged: this test proved nothing", len(acknowledged))
@@ -100,7 +100,7 @@ func TestStore_SurvivesSIGKILL(t *testing.T) {
 // it had acknowledged.
 func killedChild(t *testing.T, dir string) []string {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), "RELAY_CRASH_DIR="+dir)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -10,7 +10,7 @@ import (
 // DispatcherConfig configures a [Dispatcher]. Only Resolver is required.
 type DispatcherConfig struct {
 	Resolver Resolver
-	Observe  func(Observation)            // called after an attempt's outcome is committed, from several goroutines
+	Observe  func(Observation)            // called after an attempt's outcome is committed; from several goroutines, and must not block
 	Log      func(what string, err error) // faults of the engine itself
 	Poll     time.Duration                // the longest time between two looks for due work: 1 s
 }

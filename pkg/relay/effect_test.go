@@ -157,7 +157,7 @@ func TestEffect_TransactionIsOverAfterItsTime(t *testing.T) {
 	f := open(t, func(c *relay.Config) { c.EffectTimeout = 50 * time.Millisecond; c.Schedule = relay.Schedule{0} })
 	f.target("a")
 	resume, result := make(chan struct{}), make(chan error, 1)
-	seen := f.dispatch(runners{"a": relay.Effect(func(ctx context.Context, tx relay.Tx, job relay.Job) relay.Outcome {
+	seen := f.dispatch(runners{"a": relay.Effect(func(_ context.Context, tx relay.Tx, _ relay.Job) relay.Outcome {
 		<-resume
 		_, err := tx.Exec(context.Background(), increment, "late")
 		result <- err

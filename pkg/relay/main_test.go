@@ -81,7 +81,7 @@ func open(t *testing.T, change ...func(*relay.Config)) *fixture {
 		c(&f.cfg)
 	}
 	f.reopen()
-	t.Cleanup(func() { f.Close() })
+	t.Cleanup(func() { _ = f.Close() })
 	return f
 }
 

@@ -19,7 +19,7 @@ func TestStore_KeepsToItsModel(t *testing.T) {
 		f := &fixture{t: t, clock: newClock(), path: filepath.Join(dir, rapid.StringMatching(`[a-z]{12}`).Draw(rt, "file")+".db")}
 		f.cfg = relay.Config{URL: "sqlite:" + f.path, Now: f.clock.Now}
 		f.reopen()
-		defer func() { f.Close() }() // the store of that time: it is reopened
+		defer func() { _ = f.Close() }() // the store of that time: it is reopened
 		f.target("a", "b")
 		model := map[string]relay.State{} // by delivery
 		targets := map[string]string{}

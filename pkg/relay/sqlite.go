@@ -22,8 +22,8 @@ var migrationFiles embed.FS
 // lockFile makes this process the database's only owner. The lock lies in a file of its own, because SQLite's
 // own locks are released when any descriptor of the database is closed.
 func lockFile(path string) (*flock.Flock, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, fmt.Errorf("relay: folder of %s: %w", path, err)
+	if err := createFile(path); err != nil {
+		return nil, fmt.Errorf("relay: create %s: %w", path, err)
 	}
 	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
 	got, err := lock.TryLock()
@@ -34,6 +34,19 @@ func lockFile(path string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("%w: %s", ErrLocked, path)
 	}
 	return lock, nil
+}
+
+// createFile makes an absent database file, and its folder, readable by its owner only: it holds what was sent
+// to us. SQLite gives its side files the same mode.
+func createFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func dsn(path string, pragmas ...string) string {

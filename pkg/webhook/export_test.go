@@ -1,0 +1,4 @@
+package webhook
+
+// ParseRetryAfter lets the tests feed it what no HTTP server would send.
+var ParseRetryAfter = parseRetryAfter

@@ -1,0 +1,56 @@
+package webhook
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// ErrInvalidURL is wrapped by the error of a URL that no webhook can go to. The error never quotes the URL,
+// because a password in the wrong place is a common reason for it being invalid.
+var ErrInvalidURL = errors.New("webhook: invalid URL")
+
+const hidden = "xxxxx"
+
+// Redact makes a URL fit for logs and error messages: user info is left out and every query value is hidden,
+// as either may be a credential. What cannot be parsed becomes "(invalid URL)".
+func Redact(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Opaque != "" {
+		return "(invalid URL)"
+	}
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	if u.RawQuery != "" {
+		shown.RawQuery = redactQuery(u.RawQuery)
+	}
+	return shown.String()
+}
+
+func redactQuery(query string) string {
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		if name, _, found := strings.Cut(pair, "="); found {
+			pairs[i] = name + "=" + hidden
+		} else if pair != "" {
+			pairs[i] = hidden // a bare word may be the token itself
+		}
+	}
+	return strings.Join(pairs, "&")
+}
+
+// withoutURL takes the URL off an error of net/http, which repeats it whole.
+func withoutURL(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
+}
+
+func checkURL(rawURL string) error {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return ErrInvalidURL
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"example.com/signet/pkg/signature"
+)
+
+// Bounds of one attempt.
+const (
+	DefaultTimeout   = 15 * time.Second
+	ReadResponse     = 64 << 10 // bytes of an answer's body that are read, so that its connection can be used again
+	KeptResponse     = 1 << 10  // bytes of an answer's body that are kept
+	DefaultUserAgent = "Signet-Webhook/1"
+)
+
+// ErrUnsendable is wrapped by the error of an attempt that failed before anything was sent, and would again.
+var ErrUnsendable = errors.New("webhook: cannot be sent")
+
+// Sender makes single attempts. It is safe for concurrent use.
+type Sender struct {
+	client    *http.Client
+	userAgent string
+}
+
+// NewSender makes a sender on client's transport; nil means one of its own with net/http's defaults. The
+// client is copied, because its redirects are switched off. An empty userAgent means [DefaultUserAgent].
+func NewSender(client *http.Client, userAgent string) *Sender {
+	own := http.Client{}
+	if client != nil {
+		own = *client
+	}
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if userAgent == "" {
+		userAgent = DefaultUserAgent
+	}
+	return &Sender{client: &own, userAgent: userAgent}
+}
+
+// Request is one attempt to be made.
+type Request struct {
+	URL     string
+	Method  string      // empty: POST
+	Header  http.Header // the caller's own; it cannot replace a header of the signature. May be nil
+	ID      string      // the webhook's id, the same on every attempt
+	Time    time.Time   // of this attempt; the signature carries it. Zero: now
+	Body    []byte      // signed and sent as it is; not changed
+	Signer  *signature.Signer
+	Timeout time.Duration // for the whole attempt; 0: DefaultTimeout
+}
+
+// Attempt sends r once and waits for the answer, at most r.Timeout and as long as ctx lasts.
+func (s *Sender) Attempt(ctx context.Context, r Request) Attempt {
+	started := time.Now()
+	if r.Time.IsZero() {
+		r.Time = started
+	}
+	if r.Timeout <= 0 {
+		r.Timeout = DefaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+
+	attempt := Attempt{At: r.Time}
+	request, err := s.request(ctx, r)
+	if err == nil {
+		err = s.exchange(request, started, &attempt)
+	}
+	attempt.Duration = time.Since(started)
+	if errors.Is(err, context.DeadlineExceeded) && attempt.Duration >= r.Timeout {
+		err = fmt.Errorf("no answer within %s: %w", r.Timeout, context.DeadlineExceeded)
+	}
+	attempt.Err = err
+	return attempt
+}
+
+// request builds and signs. The signature's headers are set last and under canonical names, so that nothing
+// the caller put into Header is sent in their place or beside them.
+func (s *Sender) request(ctx context.Context, r Request) (*http.Request, error) {
+	if err := checkURL(r.URL); err != nil {
+		return nil, err
+	}
+	if r.Method == "" {
+		r.Method = http.MethodPost
+	}
+	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: the method or URL is malformed", ErrUnsendable)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", s.userAgent)
+	for name, values := range r.Header {
+		request.Header.Del(name)
+		for _, value := range values {
+			request.Header.Add(name, value)
+		}
+	}
+	if r.Signer != nil {
+		out := signature.Outgoing{ID: r.ID, Time: r.Time, Method: r.Method, URL: r.URL, Body: r.Body}
+		if err := r.Signer.Sign(out, request.Header); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnsendable, err)
+		}
+	}
+	nameAttempt(request.Header, r.ID)
+	return request, nil
+}
+
+// nameAttempt gives the receiver an id to recognise a repeated attempt by, where the scheme has none.
+func nameAttempt(h http.Header, id string) {
+	for _, name := range []string{"Webhook-Id", "X-Github-Delivery", "Idempotency-Key"} {
+		if h.Get(name) != "" {
+			return
+		}
+	}
+	if id != "" {
+		h.Set("Idempotency-Key", id)
+	}
+}
+
+// exchange sends the request and notes the answer. A body that breaks off does not take a status back: the
+// receiver has decided by then.
+func (s *Sender) exchange(request *http.Request, started time.Time, attempt *Attempt) error {
+	response, err := s.client.Do(request)
+	if err != nil {
+		return withoutURL(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+
+	attempt.StatusCode = response.StatusCode
+	attempt.RetryAfter = parseRetryAfter(response.Header.Get("Retry-After"), attempt.At.Add(time.Since(started)))
+	body := io.LimitReader(response.Body, ReadResponse)
+	kept, err := io.ReadAll(io.LimitReader(body, KeptResponse))
+	if err == nil {
+		_, _ = io.Copy(io.Discard, body)
+	}
+	if len(kept) > 0 {
+		attempt.Response = kept
+	}
+	return statusError(response)
+}
+
+func statusError(response *http.Response) error {
+	code := response.StatusCode
+	text := fmt.Sprintf("answered %d %s", code, http.StatusText(code))
+	switch {
+	case code >= 200 && code < 300:
+		return nil
+	case code >= 300 && code < 400 && response.Header.Get("Location") != "":
+		return fmt.Errorf("%s: the redirect to %s was not followed", text, Redact(response.Header.Get("Location")))
+	default:
+		return errors.New(text)
+	}
+}

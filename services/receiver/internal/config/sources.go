@@ -1,0 +1,191 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"example.com/signet/pkg/relay"
+	"example.com/signet/pkg/service"
+	"example.com/signet/pkg/signature"
+	"example.com/signet/services/receiver/internal/source"
+)
+
+// placeholder is what tutorials write where a secret belongs.
+const placeholder = "your-secret-key-here"
+
+const (
+	secretSuffix = "WEBHOOK_SECRET"
+	schemeSuffix = "WEBHOOK_SCHEME"
+)
+
+// secretVariables names a source's secrets in the order they are tried: during a rotation most requests carry
+// the new one.
+func secretVariables(prefix string) []string {
+	return []string{prefix + secretSuffix + "_NEW", prefix + secretSuffix, prefix + secretSuffix + "_OLD"}
+}
+
+// secretName takes a variable such as GITHUB_WEBHOOK_SECRET_NEW apart: its prefix (GITHUB_, or nothing for the
+// default source) and the source's name.
+func secretName(variable string) (prefix, name string, ok bool) {
+	base, cut := strings.CutSuffix(variable, "_NEW")
+	if !cut {
+		base = strings.TrimSuffix(variable, "_OLD")
+	}
+	return sourceName(base, secretSuffix)
+}
+
+func sourceName(variable, suffix string) (prefix, name string, ok bool) {
+	prefix, ok = strings.CutSuffix(variable, suffix)
+	if !ok || prefix != "" && !strings.HasSuffix(prefix, "_") {
+		return "", "", false
+	}
+	if prefix == "" {
+		return "", source.Default, true
+	}
+	name = strings.ToLower(strings.TrimSuffix(prefix, "_"))
+	return prefix, name, name != ""
+}
+
+// readSources finds every source in the environment. The default one always exists.
+func readSources(env service.Environment, cfg *Config) ([]source.Spec, service.Faults) {
+	r := sourceReader{env: env, cfg: cfg, names: map[string]string{source.Default: ""}}
+	r.find()
+	specs := []source.Spec{r.defaultSource()}
+	for _, name := range slices.Sorted(maps.Keys(r.names)) {
+		if name != source.Default {
+			specs = append(specs, r.named(name))
+		}
+	}
+	return specs, r.faults
+}
+
+type sourceReader struct {
+	env    service.Environment
+	cfg    *Config
+	names  map[string]string // source → its variables' prefix
+	faults service.Faults
+}
+
+func (r *sourceReader) fault(variable, problem string) {
+	r.faults = append(r.faults, service.Fault{Variable: variable, Problem: problem})
+}
+
+// find collects the names of sources, and the variables that name none.
+func (r *sourceReader) find() {
+	for _, variable := range slices.Sorted(maps.Keys(r.env)) {
+		prefix, name, ok := secretName(variable)
+		if !ok || prefix == "" {
+			continue
+		}
+		if problem := nameProblem(name); problem != "" {
+			r.fault(variable, problem)
+			continue
+		}
+		if known, taken := r.names[name]; taken && known != prefix {
+			r.fault(variable, "names a source that "+known+secretSuffix+" names already")
+			continue
+		}
+		r.names[name] = prefix
+	}
+	for _, variable := range slices.Sorted(maps.Keys(r.env)) {
+		if prefix, name, ok := sourceName(variable, schemeSuffix); ok && prefix != "" && r.names[name] != prefix {
+			r.fault(variable, "names the scheme of a source without a secret: set "+prefix+secretSuffix)
+		}
+	}
+}
+
+// nameProblem says what a name cannot be in a path.
+func nameProblem(name string) string {
+	if name == source.Default {
+		return "the default source's secret is WEBHOOK_SECRET"
+	}
+	if len(name) > relay.MaxSource {
+		return "names a source with more than 64 characters"
+	}
+	for _, c := range name {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return "names a source with other characters than letters, digits, _ and -"
+		}
+	}
+	return ""
+}
+
+func (r *sourceReader) defaultSource() source.Spec {
+	spec := r.spec(source.Default, "")
+	for _, scheme := range strings.FieldsFunc(r.env[schemeSuffix], func(c rune) bool { return c == ',' || c == ' ' }) {
+		if problem := schemeProblem(scheme); problem != "" {
+			r.fault(schemeSuffix, problem)
+			continue
+		}
+		spec.Schemes = append(spec.Schemes, scheme)
+	}
+	if r.cfg.AllowUnsigned && len(spec.Secrets) > 0 {
+		r.fault("WEBHOOK_ALLOW_UNSIGNED", "must not be true beside "+strings.Join(r.present(""), ", ")+
+			": a secret that anybody can go without proves nothing")
+		return spec
+	}
+	spec.Unsigned = r.cfg.AllowUnsigned
+	return r.proven(spec, "")
+}
+
+func (r *sourceReader) named(name string) source.Spec {
+	prefix := r.names[name]
+	spec := r.spec(name, prefix)
+	variable := prefix + schemeSuffix
+	scheme, given := r.env[variable]
+	switch {
+	case !given && !slices.Contains(signature.Schemes(), name):
+		r.fault(variable, "must name the signature scheme of source "+name+": one of "+strings.Join(signature.Schemes(), ", "))
+		return spec
+	case !given:
+		scheme = name
+	case schemeProblem(scheme) != "":
+		r.fault(variable, schemeProblem(scheme))
+		return spec
+	}
+	spec.Schemes = []string{scheme}
+	if scheme == source.GitHub && r.cfg.MaxBody == 0 {
+		spec.MaxBody = gitHubMaxBody
+	}
+	return r.proven(spec, prefix)
+}
+
+func schemeProblem(scheme string) string {
+	if slices.Contains(signature.Schemes(), scheme) {
+		return ""
+	}
+	return "must be one of " + strings.Join(signature.Schemes(), ", ")
+}
+
+func (r *sourceReader) spec(name, prefix string) source.Spec {
+	spec := source.Spec{Name: name, MaxBody: int(r.cfg.MaxBody), Tolerance: max(r.cfg.Tolerance, 0)}
+	if spec.MaxBody == 0 {
+		spec.MaxBody = defaultMaxBody
+	}
+	for _, variable := range r.present(prefix) {
+		spec.Secrets = append(spec.Secrets, r.env[variable])
+	}
+	return spec
+}
+
+// present lists the secret variables that are set.
+func (r *sourceReader) present(prefix string) []string {
+	return slices.DeleteFunc(secretVariables(prefix), func(v string) bool { return r.env[v] == "" })
+}
+
+// proven tries the source's secrets one by one, so that each fault names the variable it is about.
+func (r *sourceReader) proven(spec source.Spec, prefix string) source.Spec {
+	for i, variable := range r.present(prefix) {
+		if strings.TrimSpace(spec.Secrets[i]) == placeholder {
+			r.fault(variable, "must be a secret of your own, not the placeholder of the tutorial")
+			continue
+		}
+		alone := spec
+		alone.Secrets = spec.Secrets[i : i+1]
+		if _, err := source.New(alone); err != nil {
+			r.fault(variable, "cannot be used: "+err.Error())
+		}
+	}
+	return spec
+}

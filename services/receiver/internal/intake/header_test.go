@@ -1,0 +1,104 @@
+package intake_test
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/valyala/fasthttp"
+
+	"example.com/signet/pkg/relay"
+	"example.com/signet/pkg/signature"
+	"example.com/signet/services/receiver/internal/intake"
+)
+
+func headers(pairs ...string) *fasthttp.RequestHeader {
+	h := &fasthttp.RequestHeader{}
+	for i := 0; i < len(pairs); i += 2 {
+		h.Add(pairs[i], pairs[i+1])
+	}
+	return h
+}
+
+func TestHeadersJSON(t *testing.T) {
+	t.Parallel()
+	got := map[string][]string{}
+	raw := intake.HeadersJSON(headers(
+		"content-type", "application/json", "X-A", "1", "x-b", "q\"\\\t€", "X-A", "2", "X-Bad", "a\xffb",
+		"Authorization", "Bearer geheim", "Cookie", "geheim=1", "Proxy-Authorization", "geheim",
+		"Connection", "keep-alive", "TE", "trailers", "Transfer-Encoding", "chunked", "Upgrade", "h2c", "Keep-Alive", "5",
+	))
+	if err := json.Unmarshal(raw, &got); err != nil {
+		t.Fatalf("%s: %v", raw, err)
+	}
+	want := map[string][]string{
+		"Content-Type": {"application/json"}, "X-A": {"1", "2"}, "X-B": {"q\"\\\t€"}, "X-Bad": {"a\ufffdb"},
+	}
+	if !maps.EqualFunc(got, want, slices.Equal[[]string]) {
+		t.Errorf("headers are %s", raw)
+	}
+}
+
+func TestDedupeKey(t *testing.T) {
+	t.Parallel()
+	const digest = ":44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a" // of {}
+	for name, c := range map[string]struct {
+		headers *fasthttp.RequestHeader
+		match   signature.Match
+		want    string
+	}{
+		"signed id":              {headers(), signature.Match{Scheme: "standard", ID: "evt_1", IDSigned: true}, "evt_1"},
+		"unsigned id":            {headers(), signature.Match{Scheme: "github", ID: "d1"}, "d1" + digest},
+		"idempotency key":        {headers("Idempotency-Key", "k"), signature.Match{Scheme: "generic"}, "k" + digest},
+		"the scheme's own first": {headers("Idempotency-Key", "k"), signature.Match{Scheme: "github", ID: "d1"}, "d1" + digest},
+		"another scheme's":       {headers("X-GitHub-Delivery", "d", "webhook-id", "w"), signature.Match{Scheme: "generic"}, ""},
+		"unsigned request":       {headers("X-GitHub-Delivery", "d"), signature.Match{}, "d" + digest},
+		"unsigned, several":      {headers("X-GitHub-Delivery", "d", "webhook-id", "w"), signature.Match{}, "w" + digest},
+		"none":                   {headers(), signature.Match{Scheme: "generic"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := intake.DedupeKey(c.headers, c.match, []byte(`{}`)); got != c.want {
+				t.Errorf("key = %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestDedupeKey_fitsTheStore(t *testing.T) {
+	t.Parallel()
+	keys := map[string]bool{}
+	for _, id := range []string{strings.Repeat("a", 447), strings.Repeat("a", 448), strings.Repeat("a", 4000), "a\xff", "a\x01"} {
+		key := intake.DedupeKey(headers("Idempotency-Key", id), signature.Match{Scheme: "generic"}, nil)
+		if key == "" || len(key) > relay.MaxDedupeKey || !utf8.ValidString(key) || keys[key] {
+			t.Errorf("id of %d bytes: key %q", len(id), key)
+		}
+		keys[key] = true
+	}
+}
+
+func FuzzHeaders(f *testing.F) {
+	f.Add("X-A", "1", "x-a", "2", []byte(`{}`))
+	f.Add("Idempotency-Key", "k\xff\x00\"", "Webhook-Id", strings.Repeat("i", 600), []byte(nil))
+	f.Add("Content-Type", "a\\b", "Host", "\u2028", []byte(nil))
+	f.Fuzz(func(t *testing.T, name1, value1, name2, value2 string, body []byte) {
+		h := headers(name1, value1, name2, value2)
+		kept := map[string][]string{}
+		if raw := intake.HeadersJSON(h); json.Unmarshal(raw, &kept) != nil {
+			t.Fatalf("%q is not JSON", raw)
+		}
+		for _, secret := range []string{"Authorization", "Cookie", "Proxy-Authorization"} {
+			if _, found := kept[secret]; found {
+				t.Errorf("%s is kept", secret)
+			}
+		}
+		for _, match := range []signature.Match{{}, {Scheme: "generic"}, {Scheme: "standard", ID: value1, IDSigned: true}, {Scheme: "github", ID: value2}} {
+			if key := intake.DedupeKey(h, match, body); len(key) > relay.MaxDedupeKey || !utf8.ValidString(key) {
+				t.Errorf("key %q cannot be kept", key)
+			}
+		}
+	})
+}

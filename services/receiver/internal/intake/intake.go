@@ -1,0 +1,210 @@
+// Package intake is the receiver's public HTTP side: POST /webhook and POST /webhook/{source}.
+//
+// A request goes through one order of steps: source, size, signature, media type, JSON, event type and dedupe
+// key, append, reply. It is answered 200 only after it is on disk, with its deliveries. What a sender is told
+// of a refusal is fixed (see replies.go); why it was refused stands in the log and in a metric.
+//
+// It processes nothing: handlers run later, from the store.
+package intake
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"go.uber.org/zap"
+
+	"example.com/signet/pkg/relay"
+	"example.com/signet/pkg/service"
+	"example.com/signet/pkg/signature"
+	"example.com/signet/services/receiver/internal/event"
+	"example.com/signet/services/receiver/internal/source"
+)
+
+// Appender stores messages durably; *relay.Store is one.
+type Appender interface {
+	Append(ctx context.Context, drafts ...relay.Draft) ([]relay.Receipt, error)
+}
+
+// Router knows where events of a type go.
+type Router interface {
+	Targets(eventType string) []string
+}
+
+// Config is what an intake needs; every field but PublicURL is required.
+type Config struct {
+	Sources   *source.Set
+	Store     Appender
+	Router    Router
+	Metrics   *Metrics
+	Log       *zap.Logger
+	Now       func() time.Time
+	PublicURL string // base of the URL that senders use, without a slash at its end; empty: unknown
+}
+
+// Intake takes webhooks in. It is safe for concurrent use.
+type Intake struct {
+	cfg Config
+}
+
+// New makes an intake.
+func New(cfg Config) *Intake { return &Intake{cfg: cfg} }
+
+// Mount adds the intake's routes.
+func (i *Intake) Mount(r fiber.Router) {
+	for _, path := range []string{"/webhook", "/webhook/*"} {
+		r.Post(path, i.receive)
+		r.All(path, methodNotAllowed)
+	}
+}
+
+// receive takes one request. Nothing that outlives it may point into c, whose memory is used again.
+func (i *Intake) receive(c *fiber.Ctx) error {
+	src, ok := i.cfg.Sources.Get(c.Params("*", source.Default))
+	if !ok {
+		return i.refuse(c, unknownLabel, &refusal{codeUnknownSource, "unknown_source", nil})
+	}
+	draft, refused := i.read(c, src)
+	if refused != nil {
+		return i.refuse(c, src.Name(), refused)
+	}
+	receipts, err := i.cfg.Store.Append(c.UserContext(), draft)
+	if err != nil {
+		return i.failed(c, src.Name(), err)
+	}
+	i.cfg.Metrics.taken(src.Name(), receipts[0].Duplicate)
+	return accepted(c, receipts[0].ID, receipts[0].Duplicate)
+}
+
+// refusal says what the sender is told, and what only we are.
+type refusal struct {
+	code   code
+	reason string // a label of bounded variety
+	err    error  // detail for the log; may be nil
+}
+
+// read turns a request into a draft, or says why not.
+func (i *Intake) read(c *fiber.Ctx, src *source.Source) (relay.Draft, *refusal) {
+	body, err := service.ReadBody(c, src.MaxBody())
+	if err != nil {
+		return relay.Draft{}, &refusal{codeBodyTooLarge, "body_too_large", nil}
+	}
+	match, err := src.Verify(i.request(c, body), i.cfg.Now())
+	if err != nil {
+		return relay.Draft{}, &refusal{codeInvalidSignature, signatureReason(err), err}
+	}
+	document, refused := readDocument(c, src, match.Scheme, body)
+	if refused != nil {
+		return relay.Draft{}, refused
+	}
+	eventType := i.eventType(match, document, src.Name())
+	return relay.Draft{
+		Source:    src.Name(),
+		Type:      eventType,
+		DedupeKey: dedupeKey(&c.Request().Header, match, body),
+		Headers:   headersJSON(&c.Request().Header),
+		Body:      append([]byte(nil), body...),
+		Targets:   i.cfg.Router.Targets(eventType),
+		Redeliver: true,
+	}, nil
+}
+
+func (i *Intake) request(c *fiber.Ctx, body []byte) signature.Request {
+	r := signature.Request{Method: fiber.MethodPost, Header: header{&c.Request().Header}, Body: body}
+	if i.cfg.PublicURL != "" {
+		r.URL = i.cfg.PublicURL + string(c.Request().RequestURI())
+	}
+	return r
+}
+
+// readDocument finds the JSON in a body whose signature is good.
+func readDocument(c *fiber.Ctx, src *source.Source, scheme string, body []byte) ([]byte, *refusal) {
+	if encoded(&c.Request().Header) {
+		return nil, &refusal{codeUnsupportedMedia, "content_encoding", nil}
+	}
+	media := src.Media(string(c.Request().Header.ContentType()), scheme)
+	document := body
+	if media == source.Form {
+		payload, ok := event.FormPayload(body)
+		if !ok {
+			return nil, &refusal{codeUnsupportedMedia, "form_without_payload", nil}
+		}
+		document = payload
+	}
+	switch valid := event.IsJSON(document); {
+	case media == source.Refused, media == source.Undeclared && !valid:
+		return nil, &refusal{codeUnsupportedMedia, "media_type", nil}
+	case !valid:
+		return nil, &refusal{codeInvalidJSON, "invalid_json", nil}
+	}
+	return document, nil
+}
+
+// eventType is the verified scheme's own header, or else what the event says of itself. A type that cannot be
+// kept is no ground to lose an event that is genuine.
+func (i *Intake) eventType(match signature.Match, document []byte, sourceName string) string {
+	stated := match.EventType
+	if stated == "" {
+		stated = event.Type(document)
+	}
+	kept, ok := event.CleanType(stated)
+	if !ok {
+		i.cfg.Log.Info("event type cannot be kept, taken as unknown",
+			zap.String("source", sourceName), zap.Int("length", len(stated)))
+	}
+	return kept
+}
+
+// refuse answers a request that is not taken.
+func (i *Intake) refuse(c *fiber.Ctx, sourceName string, r *refusal) error {
+	i.cfg.Metrics.refused(sourceName, r.reason)
+	fields := []zap.Field{zap.String("source", sourceName), zap.String("reason", r.reason)}
+	if r.err != nil {
+		fields = append(fields, zap.String("detail", r.err.Error()))
+	}
+	i.cfg.Log.Info("webhook refused", fields...)
+	return reply(c, r.code)
+}
+
+// failed answers a request that could not be stored.
+func (i *Intake) failed(c *fiber.Ctx, sourceName string, err error) error {
+	if errors.Is(err, relay.ErrUnavailable) {
+		i.cfg.Metrics.lost(sourceName, "unavailable")
+		i.cfg.Log.Warn("webhook not taken: store unavailable", zap.String("source", sourceName), zap.Error(err))
+		return reply(c, codeUnavailable)
+	}
+	i.cfg.Metrics.lost(sourceName, "error")
+	i.cfg.Log.Error("webhook not taken", zap.String("source", sourceName), zap.Error(err))
+	return reply(c, codeInternal)
+}
+
+// Errors words the replies to requests that no route answered, for service.ServerOptions.
+func (i *Intake) Errors(c *fiber.Ctx, status int, _ error) error {
+	if status == fiber.StatusRequestEntityTooLarge && strings.HasPrefix(c.Path(), "/webhook") {
+		return i.refuse(c, unknownLabel, &refusal{codeBodyTooLarge, "body_too_large", nil})
+	}
+	return reply(c, codeOf(status))
+}
+
+// signatureReason names a verification error for the log and the metric.
+func signatureReason(err error) string {
+	for _, known := range []struct {
+		err    error
+		reason string
+	}{
+		{source.ErrNoSecret, "no_secret"},
+		{signature.ErrMissing, "missing"},
+		{signature.ErrMalformed, "malformed"},
+		{signature.ErrMismatch, "mismatch"},
+		{signature.ErrTooOld, "too_old"},
+		{signature.ErrTooNew, "too_new"},
+		{signature.ErrAmbiguous, "ambiguous"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.reason
+		}
+	}
+	return "other"
+}

@@ -1,0 +1,140 @@
+package intake_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"example.com/signet/pkg/relay"
+	"example.com/signet/services/receiver/internal/handler"
+	"example.com/signet/services/receiver/internal/intake"
+	"example.com/signet/services/receiver/internal/source"
+)
+
+// appendFunc stores through a function.
+type appendFunc func(context.Context, ...relay.Draft) ([]relay.Receipt, error)
+
+func (f appendFunc) Append(ctx context.Context, drafts ...relay.Draft) ([]relay.Receipt, error) {
+	return f(ctx, drafts...)
+}
+
+// mount makes a public side over a store, and an observer of its log.
+func mount(t *testing.T, store intake.Appender) (*fiber.App, *observer.ObservedLogs) {
+	t.Helper()
+	sources, err := source.NewSet([]source.Spec{{Name: source.Default, Unsigned: true, MaxBody: 1 << 10}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	router, err := handler.NewRouter(handler.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zap.DebugLevel)
+	in := intake.New(intake.Config{
+		Sources: sources, Store: store, Router: router, Metrics: intake.NewMetrics(prometheus.NewRegistry()),
+		Log: zap.New(core), Now: time.Now, PublicURL: "https://hooks.example.com",
+	})
+	app := fiber.New()
+	in.Mount(app)
+	return app, logs
+}
+
+func post(t *testing.T, app *fiber.App, body string, pairs ...string) (*http.Response, string) {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodPost, "/webhook", strings.NewReader(body))
+	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(pairs); i += 2 {
+		req.Header.Set(pairs[i], pairs[i+1])
+	}
+	resp, err := app.Test(req, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(got)
+}
+
+func TestIntake_storeCannotWrite(t *testing.T) {
+	t.Parallel()
+	store, err := relay.Open(t.Context(), relay.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "r.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	app, _ := mount(t, store)
+	resp, body := post(t, app, `{}`)
+	if want := `{"status":"error","code":"unavailable","message":"Temporarily unavailable"}`; resp.StatusCode != http.StatusServiceUnavailable || body != want {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	if got := resp.Header.Get("Retry-After"); got != "1" {
+		t.Errorf("Retry-After is %q", got)
+	}
+}
+
+func TestIntake_unknownErrorStaysInTheLog(t *testing.T) {
+	t.Parallel()
+	app, logs := mount(t, appendFunc(func(context.Context, ...relay.Draft) ([]relay.Receipt, error) {
+		return nil, errors.New("inner detail")
+	}))
+	resp, body := post(t, app, `{}`)
+	if want := `{"status":"error","code":"internal","message":"Internal error"}`; resp.StatusCode != http.StatusInternalServerError || body != want {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	if entries := logs.FilterMessage("webhook not taken").All(); len(entries) != 1 || entries[0].ContextMap()["error"] != "inner detail" {
+		t.Errorf("the log says %v", entries)
+	}
+}
+
+// What is stored must not point into the request, whose memory serves the next one.
+func TestIntake_keepsNothingOfTheRequest(t *testing.T) {
+	t.Parallel()
+	var kept []relay.Draft
+	app, _ := mount(t, appendFunc(func(_ context.Context, drafts ...relay.Draft) ([]relay.Receipt, error) {
+		kept = append(kept, drafts...)
+		return []relay.Receipt{{ID: "msg_1"}}, nil
+	}))
+	post(t, app, `{"type":"aaaa","n":1}`, "Idempotency-Key", "key-a", "X-Custom", "aaaa")
+	for range 20 {
+		post(t, app, `{"type":"bbbb","n":2}`, "Idempotency-Key", "key-b", "X-Custom", "bbbb")
+	}
+	first := kept[0]
+	if first.Type != "aaaa" || string(first.Body) != `{"type":"aaaa","n":1}` || !strings.HasPrefix(first.DedupeKey, "key-a:") || !strings.Contains(string(first.Headers), `"X-Custom":["aaaa"]`) {
+		t.Errorf("the first draft became %+v", first)
+	}
+	if !first.Redeliver || first.Source != source.Default || len(first.Targets) != 1 {
+		t.Errorf("the draft is %+v", first)
+	}
+}
+
+func TestIntake_typeThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	var kept relay.Draft
+	app, logs := mount(t, appendFunc(func(_ context.Context, drafts ...relay.Draft) ([]relay.Receipt, error) {
+		kept = drafts[0]
+		return []relay.Receipt{{ID: "msg_1"}}, nil
+	}))
+	resp, _ := post(t, app, `{"type":"a\nb"}`)
+	if resp.StatusCode != http.StatusOK || kept.Type != "unknown" || kept.Targets[0] != "handler:log" {
+		t.Errorf("%d, %+v", resp.StatusCode, kept)
+	}
+	if logs.FilterMessageSnippet("taken as unknown").Len() != 1 {
+		t.Error("the log does not tell")
+	}
+}

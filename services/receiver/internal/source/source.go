@@ -1,0 +1,159 @@
+// Package source holds the receiver's sources: who may send, how their requests are proven genuine, how large
+// they may be and which media types they may have.
+//
+// The intake asks it about every request. It does not read requests itself, and it remembers none.
+package source
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/signet/pkg/signature"
+)
+
+// Default is the name of the source at POST /webhook.
+const Default = "default"
+
+// GitHub is the scheme whose senders may also post a form.
+const GitHub = "github"
+
+// ErrNoSecret: the source has no secret, so it refuses everything.
+var ErrNoSecret = errors.New("source has no secret")
+
+// Spec describes a source as it is configured.
+type Spec struct {
+	Name      string        // lower case; part of the path and of every message
+	Schemes   []string      // which signature schemes may prove a request; empty: those that headers announce
+	Secrets   []string      // tried in this order; empty: everything is refused, unless Unsigned
+	Unsigned  bool          // take requests without any proof
+	MaxBody   int           // bytes
+	Tolerance time.Duration // of signed times; 0: each scheme's own
+}
+
+// verifier is what the two kinds of signature.Verifier and signature.Detector have in common.
+type verifier interface {
+	Verify(r signature.Request, now time.Time) (signature.Match, error)
+}
+
+// Source is one configured source. It never changes and is safe for concurrent use.
+type Source struct {
+	spec     Spec
+	verifier verifier
+	warning  error
+}
+
+// New makes a source. Its errors are those of the signature package: an unknown scheme, an unusable secret.
+func New(spec Spec) (*Source, error) {
+	s := &Source{spec: spec}
+	if len(spec.Secrets) == 0 {
+		return s, nil
+	}
+	tolerance := signature.WithTolerance(spec.Tolerance)
+	if len(spec.Schemes) == 1 {
+		v, err := signature.NewVerifier(spec.Schemes[0], spec.Secrets, tolerance)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", spec.Name, err)
+		}
+		s.verifier = v
+		return s, nil
+	}
+	d, err := signature.NewDetector(spec.Schemes, spec.Secrets, tolerance)
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", spec.Name, err)
+	}
+	s.verifier, s.warning = d, d.Unusable()
+	return s, nil
+}
+
+// Name returns the source's name.
+func (s *Source) Name() string { return s.spec.Name }
+
+// MaxBody returns the most bytes a body may have.
+func (s *Source) MaxBody() int { return s.spec.MaxBody }
+
+// Unsigned reports whether requests are taken without proof.
+func (s *Source) Unsigned() bool { return s.spec.Unsigned }
+
+// Refuses reports whether the source refuses everything, for want of a secret.
+func (s *Source) Refuses() bool { return s.verifier == nil && !s.spec.Unsigned }
+
+// Warning says which secrets some of the schemes cannot use, or nil. It never holds a secret.
+func (s *Source) Warning() error { return s.warning }
+
+// Path returns where the source takes its requests.
+func (s *Source) Path() string {
+	if s.spec.Name == Default {
+		return "/webhook"
+	}
+	return "/webhook/" + s.spec.Name
+}
+
+// Proof says in words how requests are proven, for people.
+func (s *Source) Proof() string {
+	switch {
+	case s.spec.Unsigned:
+		return "unsigned"
+	case s.Refuses():
+		return "no secret: refuses everything"
+	case len(s.spec.Schemes) == 0:
+		return "detected from the headers"
+	}
+	return strings.Join(s.spec.Schemes, ", ")
+}
+
+// Verify proves a request as of now. An unsigned source proves nothing and answers an empty match. The errors
+// are ErrNoSecret and those of signature.Verifier and signature.Detector.
+func (s *Source) Verify(r signature.Request, now time.Time) (signature.Match, error) {
+	switch {
+	case s.spec.Unsigned:
+		return signature.Match{}, nil
+	case s.verifier == nil:
+		return signature.Match{}, ErrNoSecret
+	}
+	return s.verifier.Verify(r, now)
+}
+
+// Set is all sources by name. It never changes and is safe for concurrent use.
+type Set struct {
+	byName map[string]*Source
+	sorted []*Source
+}
+
+// NewSet makes the sources described. Names are unique.
+func NewSet(specs []Spec) (*Set, error) {
+	set := &Set{byName: make(map[string]*Source, len(specs))}
+	for _, spec := range specs {
+		if _, taken := set.byName[spec.Name]; taken {
+			return nil, fmt.Errorf("source %s is described twice", spec.Name)
+		}
+		s, err := New(spec)
+		if err != nil {
+			return nil, err
+		}
+		set.byName[spec.Name] = s
+		set.sorted = append(set.sorted, s)
+	}
+	slices.SortFunc(set.sorted, func(a, b *Source) int { return strings.Compare(a.Path(), b.Path()) })
+	return set, nil
+}
+
+// Get finds a source by its exact name.
+func (s *Set) Get(name string) (*Source, bool) {
+	found, ok := s.byName[name]
+	return found, ok
+}
+
+// All returns every source, the default one first.
+func (s *Set) All() []*Source { return s.sorted }
+
+// MaxBody returns the largest limit of all sources: no request may be larger whatever its path.
+func (s *Set) MaxBody() int {
+	most := 0
+	for _, one := range s.sorted {
+		most = max(most, one.MaxBody())
+	}
+	return most
+}

@@ -26,7 +26,8 @@ type claimed struct {
 	until      time.Time
 }
 
-// got is what came of a want: the deliveries claimed, and when the target's next one is due (zero: none waits).
+// got is what came of a want: the deliveries claimed, and when the target's next one is due. Zero: none waits, or
+// what is due waits behind the head of its ordering key.
 type got struct {
 	claims []claimed
 	nextAt time.Time
@@ -91,7 +92,7 @@ func (t *txn) claimTarget(ctx context.Context, w want, lease time.Duration) (got
 	if err := t.scan(ctx, nextDue, []any{w.target}, &next); err != nil {
 		return got{}, err
 	}
-	if next > 0 {
+	if next > now || len(claims) == w.limit && next > 0 {
 		g.nextAt = time.UnixMicro(next)
 	}
 	return g, nil

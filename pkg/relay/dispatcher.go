@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +28,7 @@ type Dispatcher struct {
 	loopDone chan struct{}
 	running  sync.WaitGroup // attempts, and the recording of their outcomes
 	once     sync.Once
+	started  atomic.Bool
 
 	attempts context.Context // ends when Stop has run out of patience
 	abort    context.CancelFunc
@@ -51,16 +53,22 @@ func NewDispatcher(s *Store, cfg DispatcherConfig) *Dispatcher {
 	return d
 }
 
-// Start begins to claim and run, in goroutines of its own.
-func (d *Dispatcher) Start() { go d.loop() }
+// Start begins to claim and run, in goroutines of its own. Call it once.
+func (d *Dispatcher) Start() {
+	d.started.Store(true)
+	go d.loop()
+}
 
 // Wake makes the dispatcher look for due work now.
 func (d *Dispatcher) Wake() { d.store.wake.targetsChanged() }
 
 // Stop claims no more and waits for what is running. When ctx ends first, attempts are interrupted; what was
-// not begun is given back at once. Call it once, after Start; the store is closed after it.
+// not begun is given back at once. The store is closed after it.
 func (d *Dispatcher) Stop(ctx context.Context) error {
 	d.once.Do(func() { close(d.quit) })
+	if !d.started.Load() {
+		return nil
+	}
 	<-d.loopDone
 	idle := make(chan struct{})
 	go func() { d.running.Wait(); close(idle) }()
@@ -178,7 +186,7 @@ func (d *Dispatcher) claim(wants []want) {
 	var claims []claimed
 	for _, w := range wants {
 		g := all[w.target]
-		d.lanes[w.target].took(g, w.limit, d.store.cfg.Now())
+		d.lanes[w.target].took(g, w.limit)
 		claims = append(claims, g.claims...)
 	}
 	if len(claims) == 0 {

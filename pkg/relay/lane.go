@@ -57,13 +57,10 @@ func (l *lane) due(now time.Time) bool {
 }
 
 // took takes note of a claim. When it got all it asked for there may be more.
-func (l *lane) took(g got, asked int, now time.Time) {
+func (l *lane) took(g got, asked int) {
 	l.held += len(g.claims)
 	l.look = len(g.claims) == asked
 	l.nextAt = g.nextAt
-	if !l.look && !l.nextAt.After(now) { // due, but behind the head of its ordering key: wait to be told
-		l.nextAt = time.Time{}
-	}
 }
 
 // wait is how long until this lane needs attention without being told.

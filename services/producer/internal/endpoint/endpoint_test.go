@@ -1,0 +1,135 @@
+package endpoint_test
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"example.com/signet/services/producer/internal/egress"
+	"example.com/signet/services/producer/internal/endpoint"
+)
+
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		pattern, eventType string
+		want               bool
+	}{
+		{"*", "anything", true},
+		{"order.*", "order.completed", true},
+		{"order.*", "order.a.b", true},
+		{"order.*", "order.", false},
+		{"order.*", "order", false},
+		{"order.*", "orders.completed", false},
+		{"order.*", "Order.completed", false},
+		{"order.completed", "order.completed", true},
+		{"order.completed", "order.completed.now", false},
+		{"a.b.*", "a.b.c", true},
+	}
+	for _, tt := range tests {
+		if got := endpoint.Match(tt.pattern, tt.eventType); got != tt.want {
+			t.Errorf("%s takes %s: %v", tt.pattern, tt.eventType, got)
+		}
+	}
+}
+
+func TestValidPattern(t *testing.T) {
+	t.Parallel()
+	for pattern, want := range map[string]bool{
+		"*": true, "order.*": true, "order.completed": true, "a:b/c-d_e": true, "a.b.*": true,
+		"": false, "**": false, "order*": false, "*.completed": false, ".*": false, "a.*.b": false, "a b": false, "é": false,
+		strings.Repeat("a", 256): true, strings.Repeat("a", 257): false, strings.Repeat("a", 255) + ".*": false,
+	} {
+		if got := endpoint.ValidPattern(pattern); got != want {
+			t.Errorf("%q: %v", pattern, got)
+		}
+	}
+}
+
+func TestMatch_beginnings(t *testing.T) {
+	t.Parallel()
+	part := rapid.StringMatching(`[a-z0-9_/:-]{1,8}`)
+	rapid.Check(t, func(t *rapid.T) {
+		head, tail := part.Draw(t, "head"), part.Draw(t, "tail")
+		whole := head + "." + tail
+		if !endpoint.ValidType(whole) || !endpoint.Match(head+".*", whole) || !endpoint.Match(whole, whole) || !endpoint.Match("*", whole) {
+			t.Fatalf("%s is not taken", whole)
+		}
+		if endpoint.Match(head+".*", head) || endpoint.Match(head+".*", "x"+whole) || endpoint.Match(head, whole) {
+			t.Fatalf("%s takes too much", head)
+		}
+	})
+}
+
+func FuzzMatch(f *testing.F) {
+	f.Add("order.*", "order.completed")
+	f.Add("*", "")
+	f.Fuzz(func(t *testing.T, pattern, eventType string) {
+		matched := endpoint.Match(pattern, eventType)
+		if !endpoint.ValidPattern(pattern) || !endpoint.ValidType(eventType) {
+			return
+		}
+		want := pattern == "*" || pattern == eventType ||
+			strings.HasSuffix(pattern, ".*") && len(eventType) >= len(pattern) && eventType[:len(pattern)-1] == pattern[:len(pattern)-1]
+		if matched != want {
+			t.Errorf("%s takes %s: %v", pattern, eventType, matched)
+		}
+	})
+}
+
+func TestSpec_Check(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		spec  endpoint.Spec
+		field string // empty: nothing is wrong
+	}{
+		{"plain", endpoint.Spec{URL: "https://example.com/hook?x=1"}, ""},
+		{"port", endpoint.Spec{URL: "http://example.com:8000"}, ""},
+		{"public address", endpoint.Spec{URL: "http://8.8.8.8/"}, ""},
+		{"allowed address", endpoint.Spec{URL: "http://10.0.0.1/"}, ""},
+		{"allowed name", endpoint.Spec{URL: "http://receiver:8000/"}, ""},
+		{"bare secret for standard", endpoint.Spec{URL: "https://example.com", Secret: "0123456789"}, ""},
+		{"no URL", endpoint.Spec{}, "url"},
+		{"relative", endpoint.Spec{URL: "/hook"}, "url"},
+		{"other scheme", endpoint.Spec{URL: "file:///etc/passwd"}, "url"},
+		{"no host", endpoint.Spec{URL: "http:///x"}, "url"},
+		{"user info", endpoint.Spec{URL: "http://u:hunter2@example.com/"}, "url"},
+		{"fragment", endpoint.Spec{URL: "http://example.com/#hunter2"}, "url"},
+		{"empty fragment", endpoint.Spec{URL: "http://example.com/#"}, "url"},
+		{"port 0", endpoint.Spec{URL: "http://example.com:0/"}, "url"},
+		{"empty port", endpoint.Spec{URL: "http://example.com:/"}, "url"},
+		{"large port", endpoint.Spec{URL: "http://example.com:65536/"}, "url"},
+		{"control", endpoint.Spec{URL: "http://example.com/\n"}, "url"},
+		{"long", endpoint.Spec{URL: "http://example.com/" + strings.Repeat("a", 2048)}, "url"},
+		{"loopback", endpoint.Spec{URL: "http://127.0.0.1/"}, "url"},
+		{"loopback of IPv6", endpoint.Spec{URL: "http://[::1]:8000/"}, "url"},
+		{"metadata, mapped", endpoint.Spec{URL: "http://[::ffff:169.254.169.254]/"}, "url"},
+		{"pattern", endpoint.Spec{URL: "https://example.com", Events: []string{"a*"}}, "events"},
+		{"many patterns", endpoint.Spec{URL: "https://example.com", Events: make([]string, 101)}, "events"},
+		{"scheme", endpoint.Spec{URL: "https://example.com", Scheme: "x"}, "scheme"},
+		{"secret", endpoint.Spec{URL: "https://example.com", Secret: "whsec_hunter2"}, "secret"},
+		{"secret of another scheme", endpoint.Spec{URL: "https://example.com", Scheme: "github", Secret: "whsec_hunter2"}, ""},
+		{"concurrency", endpoint.Spec{URL: "https://example.com", Concurrency: 1025}, "concurrency"},
+	}
+	allow, err := egress.ParseAllowList("10.0.0.0/8 receiver:8000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard := egress.NewGuard(allow)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			wrong := tt.spec.Check(guard)
+			if tt.field == "" && len(wrong) > 0 || tt.field != "" && (len(wrong) != 1 || wrong[0].Field != tt.field) {
+				t.Errorf("%v", wrong)
+			}
+			for _, w := range wrong {
+				if strings.Contains(w.Error(), "hunter2") {
+					t.Errorf("shows a secret: %v", w)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,85 @@
+package endpoint
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// row is an endpoint as the table holds it.
+type row struct {
+	id, name            string
+	declared, withdrawn bool
+	url                 string
+	events              []string
+	scheme, tenant      string
+	sealed              []byte
+	createdAt           time.Time
+}
+
+// The table is small and read whole, or by its primary key.
+const (
+	selectRows = `SELECT id, name, declared, withdrawn, url, events, scheme, tenant, secret, created_at FROM endpoints`
+	selectRow  = selectRows + ` WHERE id = ?`
+	insertRow  = `INSERT INTO endpoints (id, name, declared, withdrawn, url, events, scheme, tenant, secret, created_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	updateRow = `UPDATE endpoints SET withdrawn = ?, url = ?, events = ?, scheme = ?, tenant = ?, secret = ? WHERE id = ?`
+)
+
+// querier is what reads the table, in a transaction or outside.
+type querier interface {
+	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// execer is what writes it.
+type execer interface {
+	Exec(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func readRows(ctx context.Context, from querier, query string, args ...any) (all []row, err error) {
+	rows, err := from.Query(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("endpoints: %w", err)
+	}
+	defer func() {
+		if err = errors.Join(err, rows.Close()); err != nil {
+			err = fmt.Errorf("endpoints: %w", err)
+		}
+	}()
+	for rows.Next() {
+		var r row
+		var events string
+		var created int64
+		if err := rows.Scan(&r.id, &r.name, &r.declared, &r.withdrawn, &r.url, &events, &r.scheme, &r.tenant, &r.sealed, &created); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(events), &r.events); err != nil {
+			return nil, fmt.Errorf("%s: events: %w", r.id, err)
+		}
+		r.createdAt = time.UnixMicro(created).UTC()
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+func (r row) insert(ctx context.Context, tx execer) error {
+	events, err := json.Marshal(r.events)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, insertRow, r.id, r.name, r.declared, r.withdrawn, r.url, string(events), r.scheme, r.tenant,
+		r.sealed, r.createdAt.UnixMicro())
+	return err
+}
+
+func (r row) update(ctx context.Context, tx execer) error {
+	events, err := json.Marshal(r.events)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, updateRow, r.withdrawn, r.url, string(events), r.scheme, r.tenant, r.sealed, r.id)
+	return err
+}

@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// ErrPayload: the event is not what its type promises. It is sent, and not counted; a receiver that keeps the
+// same books does not count it either.
+var ErrPayload = errors.New("payload not understood")
+
+// maxID bounds the ids of users and orders, in bytes.
+const maxID = 256
+
+// Entry is what one event adds to the books.
+type Entry struct {
+	User  string // the user that was created; empty: this is about an order
+	Order string // the order that was completed
+	Minor int64
+	// Currency is ISO 4217 in capitals, or empty.
+	Currency string
+}
+
+// Understand reads the entry out of an event's body, the envelope. False: the type is none that counts.
+// ErrPayload: it is, but the fields are missing or malformed.
+//
+// Ids are numbers or strings ("user_id" or else "id", "order_id" or else "id"), and a number is the same id as
+// its text. An amount is "amount_minor", an integer, or else "amount", with at most two decimals; each a number
+// or a string.
+func Understand(eventType string, body []byte) (Entry, bool, error) {
+	switch eventType {
+	case "user.created":
+		entry, err := readUser(body)
+		return entry, true, err
+	case "order.completed":
+		entry, err := readOrder(body)
+		return entry, true, err
+	default:
+		return Entry{}, false, nil
+	}
+}
+
+func readUser(body []byte) (entry Entry, err error) {
+	f, err := fieldsOf(body)
+	if err == nil {
+		entry.User, err = f.id("user_id", "id")
+	}
+	return entry, err
+}
+
+func readOrder(body []byte) (entry Entry, err error) {
+	f, err := fieldsOf(body)
+	if err != nil {
+		return entry, err
+	}
+	if entry.Order, err = f.id("order_id", "id"); err != nil {
+		return Entry{}, err
+	}
+	if entry.Minor, err = f.amount(); err != nil {
+		return Entry{}, err
+	}
+	entry.Currency, err = f.currency()
+	return entry, err
+}
+
+// fields are an object's members by their exact names; encoding/json would also take "Amount" for "amount".
+type fields map[string]json.RawMessage
+
+// fieldsOf finds the members of "data", or the envelope's own where there is none.
+func fieldsOf(body []byte) (fields, error) {
+	var envelope fields
+	if err := json.Unmarshal(body, &envelope); err != nil || envelope == nil {
+		return nil, fmt.Errorf("%w: not an object", ErrPayload)
+	}
+	data, found := envelope.value("data")
+	if !found {
+		return envelope, nil
+	}
+	var inner fields
+	if err := json.Unmarshal(data, &inner); err != nil {
+		return nil, fmt.Errorf("%w: data is not an object", ErrPayload)
+	}
+	return inner, nil
+}
+
+// value takes an explicit null for absent.
+func (f fields) value(name string) (json.RawMessage, bool) {
+	value, found := f[name]
+	return value, found && string(value) != "null"
+}
+
+// scalar is the text of a string or a number.
+func scalar(value json.RawMessage) (string, bool) {
+	switch c := value[0]; {
+	case c == '"':
+		var s string
+		err := json.Unmarshal(value, &s)
+		return s, err == nil
+	case c == '-', c >= '0' && c <= '9':
+		return string(value), true
+	default:
+		return "", false
+	}
+}
+
+func (f fields) id(names ...string) (string, error) {
+	for _, name := range names {
+		value, found := f.value(name)
+		if !found {
+			continue
+		}
+		id, ok := scalar(value)
+		if !ok || id == "" || len(id) > maxID || strings.ContainsFunc(id, unicode.IsControl) {
+			return "", fmt.Errorf("%w: %s is not an id", ErrPayload, name)
+		}
+		return id, nil
+	}
+	return "", fmt.Errorf("%w: no %s", ErrPayload, names[0])
+}
+
+func (f fields) amount() (int64, error) {
+	name, decimals := "amount_minor", 0
+	value, found := f.value(name)
+	if !found {
+		name, decimals = "amount", 2
+		if value, found = f.value(name); !found {
+			return 0, fmt.Errorf("%w: no amount", ErrPayload)
+		}
+	}
+	text, ok := scalar(value)
+	if !ok {
+		return 0, fmt.Errorf("%w: %s %w", ErrPayload, name, ErrAmount)
+	}
+	minor, err := ParseMinor(text, decimals)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %s %w", ErrPayload, name, err)
+	}
+	return minor, nil
+}
+
+func (f fields) currency() (string, error) {
+	value, found := f.value("currency")
+	if !found {
+		return "", nil
+	}
+	code, ok := "", value[0] == '"'
+	if ok {
+		code, ok = scalar(value)
+	}
+	if !ok || len(code) != 3 || strings.ContainsFunc(code, func(r rune) bool { return r > 'z' || !unicode.IsLetter(r) }) {
+		return "", fmt.Errorf("%w: currency is not three letters", ErrPayload)
+	}
+	return strings.ToUpper(code), nil
+}

@@ -88,8 +88,11 @@ func TestClient_payloads(t *testing.T) {
 	}{
 		{"bytes", []byte(" {\"a\": 1.0} "), ` {"a": 1.0} `},
 		{"raw JSON", json.RawMessage(`{"a": "<"}`), `{"a": "<"}`},
-		{"event", webhook.Event{ID: "msg_7", Type: "a.b", Timestamp: at, Data: json.RawMessage(`{"x": 1.10}`)},
-			`{"id":"msg_7","type":"a.b","timestamp":"2026-03-01T12:00:00.0000005Z","data":{"x": 1.10}}`},
+		{
+			"event",
+			webhook.Event{ID: "msg_7", Type: "a.b", Timestamp: at, Data: json.RawMessage(`{"x": 1.10}`)},
+			`{"id":"msg_7","type":"a.b","timestamp":"2026-03-01T12:00:00.0000005Z","data":{"x": 1.10}}`,
+		},
 		{"value", struct{ A int }{1}, `{"A":1}`},
 	}
 	for _, tt := range tests {

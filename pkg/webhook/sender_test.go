@@ -90,10 +90,23 @@ func TestSender_classes(t *testing.T) {
 		status int
 		want   webhook.Class
 	}{
-		{200, webhook.Delivered}, {201, webhook.Delivered}, {299, webhook.Delivered},
-		{301, webhook.Permanent}, {304, webhook.Permanent}, {400, webhook.Permanent}, {401, webhook.Permanent}, {404, webhook.Permanent},
-		{408, webhook.Retry}, {410, webhook.Gone}, {422, webhook.Permanent}, {425, webhook.Retry}, {429, webhook.Retry},
-		{500, webhook.Retry}, {501, webhook.Retry}, {503, webhook.Retry}, {599, webhook.Retry},
+		{200, webhook.Delivered},
+		{201, webhook.Delivered},
+		{299, webhook.Delivered},
+		{301, webhook.Permanent},
+		{304, webhook.Permanent},
+		{400, webhook.Permanent},
+		{401, webhook.Permanent},
+		{404, webhook.Permanent},
+		{408, webhook.Retry},
+		{410, webhook.Gone},
+		{422, webhook.Permanent},
+		{425, webhook.Retry},
+		{429, webhook.Retry},
+		{500, webhook.Retry},
+		{501, webhook.Retry},
+		{503, webhook.Retry},
+		{599, webhook.Retry},
 	}
 	sender := webhook.NewSender(newHTTPClient(t), "")
 	for _, tt := range tests {

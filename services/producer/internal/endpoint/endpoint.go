@@ -21,7 +21,7 @@ import (
 	"example.com/signet/pkg/signature"
 )
 
-// ErrNotFound: no endpoint has that id.
+// ErrNotFound says that no endpoint has that id.
 var ErrNotFound = errors.New("endpoint not found")
 
 //go:embed migrations/*.sql

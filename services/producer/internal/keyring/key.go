@@ -9,7 +9,7 @@ import (
 // KeySize is the length of a key in bytes.
 const KeySize = 32
 
-// ErrKeyFormat: a text is no key.
+// ErrKeyFormat says that a text is no key.
 var ErrKeyFormat = errors.New("must be base64 of 32 bytes, as `openssl rand -base64 32` prints it")
 
 // Key is a key for AES-256. The zero value means that none was given.

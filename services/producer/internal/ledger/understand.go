@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// ErrPayload: the event is not what its type promises. It is sent, and not counted; a receiver that keeps the
+// ErrPayload says that the event is not what its type promises. It is sent, and not counted; a receiver that keeps the
 // same books does not count it either.
 var ErrPayload = errors.New("payload not understood")
 

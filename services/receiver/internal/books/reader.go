@@ -11,7 +11,7 @@ import (
 // MaxPage is the most rows of one page.
 const MaxPage = 1000
 
-// ErrCursor: a cursor that no page answered.
+// ErrCursor is a cursor that no page answered.
 var ErrCursor = errors.New("books: cursor is not one of this list")
 
 // Reader reads the books outside of any transaction.

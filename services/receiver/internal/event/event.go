@@ -22,7 +22,7 @@ import (
 // Unknown is the type of an event that does not say its type, or says one that cannot be kept.
 const Unknown = "unknown"
 
-// ErrPayload: the body is not the event its type promises; the text names the field.
+// ErrPayload says that the body is not the event its type promises; the text names the field.
 var ErrPayload = errors.New("bad payload")
 
 // IsJSON reports whether body is one JSON object or array.

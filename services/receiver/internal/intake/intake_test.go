@@ -52,7 +52,7 @@ func mount(t *testing.T, store intake.Appender) (*fiber.App, *observer.ObservedL
 
 func post(t *testing.T, app *fiber.App, body string, pairs ...string) (*http.Response, string) {
 	t.Helper()
-	req := httptest.NewRequest(http.MethodPost, "/webhook", strings.NewReader(body))
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhook", strings.NewReader(body))
 	req.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(pairs); i += 2 {
 		req.Header.Set(pairs[i], pairs[i+1])

@@ -20,7 +20,7 @@ const Default = "default"
 // GitHub is the scheme whose senders may also post a form.
 const GitHub = "github"
 
-// ErrNoSecret: the source has no secret, so it refuses everything.
+// ErrNoSecret says that the source has no secret, so it refuses everything.
 var ErrNoSecret = errors.New("source has no secret")
 
 // Spec describes a source as it is configured.

@@ -116,7 +116,7 @@ govulncheck:
 fuzz: ## every fuzz target for FUZZTIME each
 	$(call in-each,$(MODULES),for package in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
-	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	    echo "$$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 	  done; done)
 
 .PHONY: bench

@@ -81,8 +81,18 @@ func (d *Draft) validate() error {
 			return fmt.Errorf("%w %s: not UTF-8, or with control characters", ErrInvalid, f.name)
 		}
 	}
-	if len(d.Targets) > MaxTargets {
-		return fmt.Errorf("%w targets: %d, at most %d", ErrInvalid, len(d.Targets), MaxTargets)
+	return validTargets(d.Targets)
+}
+
+func validTargets(targets []string) error {
+	if len(targets) > MaxTargets {
+		return fmt.Errorf("%w targets: %d, at most %d", ErrInvalid, len(targets), MaxTargets)
+	}
+	seen := make(map[string]struct{}, len(targets))
+	for i, id := range targets {
+		if seen[id] = struct{}{}; !validTargetID(id) || len(seen) <= i {
+			return fmt.Errorf("%w targets: %d is empty, too long, not text, or named twice", ErrInvalid, i)
+		}
 	}
 	return nil
 }

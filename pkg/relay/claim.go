@@ -44,8 +44,8 @@ const (
       AND EXISTS (SELECT 1 FROM targets t WHERE t.id = d.target_id AND t.enabled = 1)
       AND (d.ordering_key = '' OR NOT EXISTS (
         SELECT 1 FROM deliveries e
-        WHERE e.target_id = d.target_id AND e.ordering_key = d.ordering_key AND e.seq < d.seq
-          AND e.ordering_key <> '' AND e.state IN ('pending', 'delivering', 'failed')))
+        WHERE e.target_id = d.target_id AND e.ordering_key = d.ordering_key AND e.ordering_key <> ''
+          AND e.state IN ('pending', 'delivering', 'failed') AND (e.seq < d.seq OR e.state = 'delivering')))
     ORDER BY d.next_at, d.seq LIMIT ?)
   RETURNING seq, id, message_seq, attempts, budget_from, lease_token, last_status, last_error, replay_of, created_at`
 	nextDue = `SELECT coalesce(min(next_at), 0) FROM deliveries WHERE target_id = ? AND state = 'pending'`
@@ -111,7 +111,7 @@ func (s *Store) load(ctx context.Context, claims []claimed) (map[int64]Message, 
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.readers.QueryContext(ctx, selectBodies, string(list))
+	rows, err := s.engineReader.QueryContext(ctx, selectBodies, string(list))
 	if err != nil {
 		return nil, err
 	}

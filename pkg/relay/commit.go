@@ -33,12 +33,15 @@ func (w *writer) runEngine(group []*op) {
 	results := make([]error, len(group))
 	err = w.transact(ctx, func(t *txn) error {
 		for i, o := range group {
-			results[i] = t.nested(ctx, o.run)
+			var broken error
+			if results[i], broken = t.nested(ctx, o.run); broken != nil {
+				return fmt.Errorf("%w: %w", ErrUnavailable, broken)
+			}
 		}
 		return nil
 	})
 	for i, o := range group {
-		o.report(errors.Join(err, classify(results[i])))
+		o.report(errors.Join(err, results[i]))
 	}
 }
 
@@ -95,7 +98,7 @@ func runEffect(t *txn, o *op, limit time.Duration) error {
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		var a answer
+		a := answer{err: errors.New("relay: effect ended its goroutine")} // unless it returns
 		defer func() {
 			if p := recover(); p != nil {
 				a.err = fmt.Errorf("relay: effect panicked: %v", p)

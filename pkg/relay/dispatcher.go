@@ -62,8 +62,12 @@ func (d *Dispatcher) Start() {
 // Wake makes the dispatcher look for due work now.
 func (d *Dispatcher) Wake() { d.store.wake.targetsChanged() }
 
-// Stop claims no more and waits for what is running. When ctx ends first, attempts are interrupted; what was
-// not begun is given back at once. The store is closed after it.
+// abortTime is how long interrupted attempts have to be recorded.
+const abortTime = time.Second
+
+// Stop claims no more, gives back what was not begun, and waits for what is running. When ctx ends first,
+// attempts are interrupted and have a second to be recorded; the leases of those that ignore it are taken back
+// at the next start. The store is closed after it.
 func (d *Dispatcher) Stop(ctx context.Context) error {
 	d.once.Do(func() { close(d.quit) })
 	if !d.started.Load() {
@@ -77,10 +81,13 @@ func (d *Dispatcher) Stop(ctx context.Context) error {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
-		d.abort()
-		<-idle
-		return fmt.Errorf("relay: attempts were interrupted: %w", ctx.Err())
 	}
+	d.abort()
+	select {
+	case <-idle:
+	case <-time.After(abortTime): // a runner that ignores its context holds up nobody
+	}
+	return fmt.Errorf("relay: attempts were interrupted: %w", ctx.Err())
 }
 
 func (d *Dispatcher) loop() {
@@ -118,7 +125,7 @@ func (d *Dispatcher) housekeep() {
 
 // refresh brings the lanes in line with the targets that are enabled and have a runner here.
 func (d *Dispatcher) refresh() {
-	targets, err := d.store.Targets(d.attempts)
+	targets, err := readTargets(d.attempts, d.store.engineReader)
 	if err != nil {
 		d.cfg.Log("read targets", err)
 		return
@@ -179,7 +186,8 @@ func (d *Dispatcher) claim(wants []want) {
 	if err != nil {
 		d.cfg.Log("claim due deliveries", err)
 		for _, w := range wants {
-			d.lanes[w.target].look = false // until the next poll
+			l := d.lanes[w.target]
+			l.look, l.nextAt = false, time.Time{} // until the next poll
 		}
 		return
 	}
@@ -194,10 +202,8 @@ func (d *Dispatcher) claim(wants []want) {
 	}
 	messages, err := d.store.load(context.Background(), claims)
 	if err != nil {
-		d.cfg.Log("read claimed messages", err) // their leases run out
-		for _, c := range claims {
-			d.lanes[c.delivery.TargetID].held--
-		}
+		d.cfg.Log("read claimed messages", err)
+		d.unclaim(claims)
 		return
 	}
 	for _, c := range claims {
@@ -206,6 +212,17 @@ func (d *Dispatcher) claim(wants []want) {
 		d.running.Add(1)
 		go d.run(l, l.runner, l.slots, c, Job{Message: m, Delivery: c.delivery})
 	}
+}
+
+// unclaim gives back what could not be read, for a later poll.
+func (d *Dispatcher) unclaim(claims []claimed) {
+	later := d.store.cfg.Now().Add(d.cfg.Poll)
+	for _, c := range claims {
+		l := d.lanes[c.delivery.TargetID]
+		l.held--
+		l.look, l.nextAt = false, later
+	}
+	d.giveBack(later, claims...)
 }
 
 // freed takes note of attempts that are over.

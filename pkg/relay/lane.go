@@ -9,8 +9,8 @@ import (
 // their claim is being committed. What waits here is under a lease, so it stays small.
 const prefetch = 2
 
-// lane is one target's share of the dispatcher. Its fields belong to the dispatcher's loop, but for slots and
-// quietUntil.
+// lane is one target's share of the dispatcher. Its fields belong to the dispatcher's loop, but for slots,
+// quietUntil and closed.
 type lane struct {
 	runner  Runner
 	limit   int           // attempts at once
@@ -21,6 +21,7 @@ type lane struct {
 	nextAt  time.Time     // when the next one is due, as far as is known
 
 	quietUntil atomic.Int64 // Unix microseconds: the target asked to be left alone until then
+	closed     atomic.Bool  // an attempt's outcome disables the target
 }
 
 func newLane(t Target, r Runner) *lane {
@@ -34,6 +35,9 @@ func (l *lane) update(t Target, r Runner) {
 	if limit == 0 {
 		limit = DefaultConcurrency
 	}
+	if l.retired { // it was disabled, and is enabled again
+		l.closed.Store(false)
+	}
 	l.runner, l.retired = r, false
 	if limit != l.limit { // attempts that run give their token back to the channel they took it from
 		l.limit, l.slots = limit, make(chan struct{}, limit)
@@ -42,7 +46,7 @@ func (l *lane) update(t Target, r Runner) {
 
 // room is how many deliveries to claim now.
 func (l *lane) room(now time.Time) int {
-	if l.retired || !l.due(now) || now.UnixMicro() < l.quietUntil.Load() {
+	if l.retired || l.closed.Load() || !l.due(now) || l.quiet(now) > 0 {
 		return 0
 	}
 	free := prefetch*l.limit - l.held
@@ -50,6 +54,11 @@ func (l *lane) room(now time.Time) int {
 		return 0
 	}
 	return free
+}
+
+// quiet is for how much longer the target is to be left alone.
+func (l *lane) quiet(now time.Time) time.Duration {
+	return time.UnixMicro(l.quietUntil.Load()).Sub(now)
 }
 
 func (l *lane) due(now time.Time) bool {
@@ -66,10 +75,12 @@ func (l *lane) took(g got, asked int) {
 // wait is how long until this lane needs attention without being told.
 func (l *lane) wait(now time.Time, poll time.Duration) time.Duration {
 	switch {
+	case l.room(now) > 0: // it fell due while something else was claimed
+		return 0
 	case l.retired || l.held >= prefetch*l.limit:
 		return poll
-	case now.UnixMicro() < l.quietUntil.Load():
-		return time.UnixMicro(l.quietUntil.Load()).Sub(now)
+	case l.quiet(now) > 0:
+		return min(l.quiet(now), poll)
 	case l.nextAt.After(now):
 		return l.nextAt.Sub(now)
 	}

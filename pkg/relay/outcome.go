@@ -44,7 +44,9 @@ type Job struct {
 }
 
 // Tx is what an effect may do inside its delivery's transaction: read and write the service's own tables, in
-// the store's SQL dialect, with "?" placeholders. After a statement has failed every further one fails with [ErrTxDone].
+// the store's SQL dialect, with "?" placeholders. It may read the engine's tables but not change them, and can
+// neither end the transaction nor change the connection's settings. After a statement has failed every further
+// one fails with [ErrTxDone].
 type Tx interface {
 	Exec(ctx context.Context, query string, args ...any) (sql.Result, error)
 	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)

@@ -14,30 +14,56 @@ var errInterrupted = errors.New("interrupted: the process is stopping")
 func (d *Dispatcher) run(l *lane, runner Runner, slots chan struct{}, c claimed, job Job) {
 	defer d.running.Done()
 	defer d.finish(c.delivery.TargetID)
-	select {
-	case slots <- struct{}{}:
-		defer func() { <-slots }()
-	case <-d.quit:
-		d.giveBack(c)
+	if !d.slot(slots) {
+		d.giveBack(d.store.cfg.Now(), c)
 		return
 	}
-	if c.until.Before(d.store.cfg.Now()) { // it waited too long here; somebody else may have it
+	defer func() { <-slots }()
+	if now := d.store.cfg.Now(); l.closed.Load() || l.quiet(now) > 0 { // since it was claimed
+		d.giveBack(now.Add(max(l.quiet(now), 0)), c)
 		return
 	}
 	if runner.effect != nil {
 		d.runEffect(runner.effect, c, job)
 		return
 	}
-	r := result{claimed: c, job: job, started: d.store.cfg.Now()}
-	ctx, cancel := context.WithDeadline(d.attempts, time.Now().Add(c.until.Sub(r.started)))
-	r.outcome = callRemote(ctx, runner.remote, job)
+	d.runRemote(l, runner.remote, c, job)
+}
+
+// slot waits for a place among the target's running attempts. False: it is better given back, because the
+// process stops or so much of the lease has passed that an attempt might outlast it.
+func (d *Dispatcher) slot(slots chan struct{}) bool {
+	select {
+	case slots <- struct{}{}:
+		return true
+	default:
+	}
+	patience := time.NewTimer(d.store.cfg.Lease / 2)
+	defer patience.Stop()
+	select {
+	case slots <- struct{}{}:
+		return true
+	case <-patience.C:
+	case <-d.quit:
+	}
+	return false
+}
+
+func (d *Dispatcher) runRemote(l *lane, remote RemoteFunc, c claimed, job Job) {
+	r := result{claimed: c, job: job, lane: l, started: d.store.cfg.Now()}
+	ctx, cancel := context.WithTimeout(d.attempts, c.until.Sub(r.started))
+	r.outcome = callRemote(ctx, remote, job)
 	cancel()
 	if d.attempts.Err() != nil && r.outcome.Verdict == VerdictRetry {
 		r.outcome, r.interrupted = Retry(errInterrupted), true
 	}
-	r.took = d.store.cfg.Now().Sub(r.started)
+	now := d.store.cfg.Now()
+	r.took = now.Sub(r.started)
 	if r.outcome.Throttle {
-		l.quietUntil.Store(d.store.cfg.Now().Add(min(max(r.outcome.RetryAfter, time.Second), maxRetryAfter)).UnixMicro())
+		l.quietUntil.Store(now.Add(min(max(r.outcome.RetryAfter, time.Second), maxRetryAfter)).UnixMicro())
+	}
+	if r.outcome.Disable != "" {
+		l.closed.Store(true)
 	}
 	d.record(r)
 }
@@ -76,7 +102,11 @@ func (d *Dispatcher) runEffect(effect EffectFunc, c claimed, job Job) {
 		d.cfg.Log("apply effect", err)
 		return
 	}
-	err := <-o.done
+	err, withdrawn := d.await(o)
+	if withdrawn {
+		d.giveBack(d.store.cfg.Now(), c)
+		return
+	}
 	var not *notDelivered
 	switch {
 	case err == nil:
@@ -94,6 +124,19 @@ func (d *Dispatcher) runEffect(effect EffectFunc, c claimed, job Job) {
 	d.record(r)
 }
 
+// await waits for an effect's commit. When the process stops first, one that has not begun is withdrawn.
+func (d *Dispatcher) await(o *op) (err error, withdrawn bool) {
+	select {
+	case err = <-o.done:
+		return err, false
+	case <-d.attempts.Done():
+		if o.withdraw() {
+			return nil, true
+		}
+		return <-o.done, false
+	}
+}
+
 // record queues an outcome for the next commit. The attempt's slot is free meanwhile; Stop waits for it.
 func (d *Dispatcher) record(r result) {
 	var state State
@@ -106,6 +149,9 @@ func (d *Dispatcher) record(r result) {
 	o.after = func(err error) {
 		defer d.running.Done()
 		if err != nil { // the lease runs out, and the attempt is made again
+			if r.outcome.Disable != "" && r.lane != nil {
+				r.lane.closed.Store(false)
+			}
 			d.cfg.Log("record outcome", fmt.Errorf("%s: %w", r.job.Delivery.ID, err))
 			return
 		}
@@ -116,11 +162,18 @@ func (d *Dispatcher) record(r result) {
 	}
 }
 
-// giveBack ends the lease of a delivery that was claimed but not begun.
-func (d *Dispatcher) giveBack(c claimed) {
-	err := d.store.write(context.Background(), func(ctx context.Context, t *txn) error { return t.release(ctx, c) })
+// giveBack ends the leases of deliveries that were claimed but not begun; they are due again at the given time.
+func (d *Dispatcher) giveBack(due time.Time, claims ...claimed) {
+	err := d.store.write(context.Background(), func(ctx context.Context, t *txn) error {
+		for _, c := range claims {
+			if err := t.release(ctx, c, due); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		d.cfg.Log("give back lease", fmt.Errorf("%s: %w", c.delivery.ID, err))
+		d.cfg.Log("give back leases", err) // they run out
 	}
 }
 

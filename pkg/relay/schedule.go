@@ -36,10 +36,19 @@ func ParseSchedule(text string) (Schedule, error) {
 		}
 		s = append(s, d)
 	}
+	return s, s.validate()
+}
+
+func (s Schedule) validate() error {
 	if len(s) > maxScheduleAttempts {
-		return nil, fmt.Errorf("%w schedule: %d attempts, at most %d", ErrInvalid, len(s), maxScheduleAttempts)
+		return fmt.Errorf("%w schedule: %d attempts, at most %d", ErrInvalid, len(s), maxScheduleAttempts)
 	}
-	return s, nil
+	for i, d := range s {
+		if d < 0 || d > maxDelay {
+			return fmt.Errorf("%w schedule: delay %d: %v is not from 0s to 168h", ErrInvalid, i+1, d)
+		}
+	}
+	return nil
 }
 
 // UnmarshalText reads the form of [ParseSchedule].

@@ -25,6 +25,7 @@ const (
 type result struct {
 	claimed claimed
 	job     Job
+	lane    *lane // nil for an effect
 	outcome Outcome
 	started time.Time
 	took    time.Duration
@@ -80,10 +81,10 @@ func (t *txn) verdict(r result, schedule Schedule) (State, time.Time) {
 	return Failed, time.Time{}
 }
 
-// release gives a lease back whose attempt was never begun; the attempt does not count.
-func (t *txn) release(ctx context.Context, c claimed) error {
-	now := t.now.UnixMicro()
-	n, err := t.changed(ctx, releaseDelivery, now, now, c.seq, c.token)
+// release gives a lease back whose attempt was never begun; the attempt does not count. The delivery is due
+// again at the given time.
+func (t *txn) release(ctx context.Context, c claimed, due time.Time) error {
+	n, err := t.changed(ctx, releaseDelivery, due.UnixMicro(), t.now.UnixMicro(), c.seq, c.token)
 	if err == nil && n > 0 {
 		t.moved(c.delivery.TargetID, Delivering, Pending, 1)
 	}

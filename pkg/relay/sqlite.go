@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite" // also registers the driver
@@ -22,9 +21,6 @@ var migrationFiles embed.FS
 // lockFile makes this process the database's only owner. The lock lies in a file of its own, because SQLite's
 // own locks are released when any descriptor of the database is closed.
 func lockFile(path string) (*flock.Flock, error) {
-	if err := createFile(path); err != nil {
-		return nil, fmt.Errorf("relay: create %s: %w", path, err)
-	}
 	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
 	got, err := lock.TryLock()
 	if err != nil {
@@ -37,16 +33,20 @@ func lockFile(path string) (*flock.Flock, error) {
 }
 
 // createFile makes an absent database file, and its folder, readable by its owner only: it holds what was sent
-// to us. SQLite gives its side files the same mode.
-func createFile(path string) error {
+// to us. SQLite gives its side files the same mode. The answer is the file's real path, so that two links to one
+// file are one.
+func createFile(path string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return err
+		return path, err
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return err
+		return path, err
 	}
-	return f.Close()
+	if err := f.Close(); err != nil {
+		return path, err
+	}
+	return filepath.EvalSymlinks(path)
 }
 
 func dsn(path string, pragmas ...string) string {
@@ -76,13 +76,12 @@ func openWriter(ctx context.Context, path string) (*sql.DB, *sql.Conn, error) {
 	return db, conn, nil
 }
 
-func openReaders(path string) (*sql.DB, error) {
+func openReaders(path string, n int) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", dsn(path, "busy_timeout(5000)", "query_only(ON)", "temp_store(MEMORY)"))
 	if err != nil {
 		return nil, err
 	}
-	n := max(2, runtime.GOMAXPROCS(0))
-	db.SetMaxOpenConns(2 * n)
+	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
 	return db, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -32,13 +33,24 @@ type Migrations struct {
 
 // Store is the durable log: messages, deliveries and attempts. It is safe for concurrent use.
 type Store struct {
-	cfg       Config
-	ids       *ids
-	lock      io.Closer
-	writer    *writer
-	readers   *sql.DB
-	wake      *wakeups
-	recovered int
+	cfg     Config
+	ids     *ids
+	lock    io.Closer
+	writer  *writer
+	readers *sql.DB // for callers
+	// engineReader is the dispatcher's own: callers who hold all readers do not hold up deliveries.
+	engineReader *sql.DB
+	wake         *wakeups
+	recovered    int
+}
+
+func (c Config) validate() error {
+	for name, d := range map[string]time.Duration{"effect timeout": c.EffectTimeout, "lease": c.Lease, "append wait": c.AppendWait} {
+		if d < 0 {
+			return fmt.Errorf("%w %s: %v is negative", ErrInvalid, name, d)
+		}
+	}
+	return c.Schedule.validate()
 }
 
 func (c Config) withDefaults() Config {
@@ -64,6 +76,9 @@ func (c Config) withDefaults() Config {
 // before. ErrLocked: another process has it now. A file that is not a database, or a file system that cannot
 // do what durability needs (WAL), is an error.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
 	cfg = cfg.withDefaults()
 	path, ok := strings.CutPrefix(cfg.URL, "sqlite:")
 	if !ok || path == "" || strings.HasPrefix(path, ":memory:") {
@@ -77,6 +92,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context, path string) error {
+	path, err := createFile(path)
+	if err != nil {
+		return fmt.Errorf("relay: create %s: %w", path, err)
+	}
 	lock, err := lockFile(path)
 	if err != nil {
 		return err
@@ -86,7 +105,9 @@ func (s *Store) open(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("relay: open %s: %w", path, err)
 	}
-	s.writer = newWriter(db, conn, s.cfg, s.wake)
+	if s.writer, err = newWriter(db, conn, s.cfg, s.wake); err != nil {
+		return errors.Join(fmt.Errorf("relay: open %s: %w", path, err), conn.Close(), db.Close())
+	}
 	engine, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
 		return err
@@ -96,7 +117,10 @@ func (s *Store) open(ctx context.Context, path string) error {
 			return fmt.Errorf("relay: migrate %s: %w", path, err)
 		}
 	}
-	if s.readers, err = openReaders(path); err != nil {
+	if s.readers, err = openReaders(path, 2*max(2, runtime.GOMAXPROCS(0))); err == nil {
+		s.engineReader, err = openReaders(path, 1)
+	}
+	if err != nil {
 		return fmt.Errorf("relay: open %s: %w", path, err)
 	}
 	s.writer.start()
@@ -109,8 +133,10 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		errs = append(errs, s.writer.stop())
 	}
-	if s.readers != nil {
-		errs = append(errs, s.readers.Close())
+	for _, db := range []*sql.DB{s.readers, s.engineReader} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
@@ -118,16 +144,12 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// Ping reports whether the store can write now: it commits an empty change through the writer.
-func (s *Store) Ping(ctx context.Context) error {
-	return s.write(ctx, func(ctx context.Context, t *txn) error {
-		return t.exec(ctx, touchTotals)
-	})
-}
+const beat = `UPDATE pulse SET n = n + 1`
 
-// touchTotals changes a row to what it is, so that the transaction really writes.
-const touchTotals = `INSERT INTO totals (target_id, state, n) VALUES ('', 'messages', 0)
-  ON CONFLICT (target_id, state) DO UPDATE SET n = n`
+// Ping reports whether the store can write now: it commits a change through the writer.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.write(ctx, func(ctx context.Context, t *txn) error { return t.exec(ctx, beat) })
+}
 
 // Recovered is how many deliveries were found under the leases of the process before and taken back.
 func (s *Store) Recovered() int { return s.recovered }

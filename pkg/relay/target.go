@@ -5,17 +5,24 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 func (t Target) validate() error {
-	if t.ID == "" || len(t.ID) > MaxKey {
-		return fmt.Errorf("%w target id: 1 to %d bytes", ErrInvalid, MaxKey)
+	if !validTargetID(t.ID) {
+		return fmt.Errorf("%w target id: not 1 to %d bytes of text", ErrInvalid, MaxKey)
 	}
 	if t.Concurrency < 0 || t.Concurrency > MaxConcurrency {
 		return fmt.Errorf("%w target concurrency: %d, want 0 to %d", ErrInvalid, t.Concurrency, MaxConcurrency)
 	}
 	return nil
+}
+
+func validTargetID(id string) bool {
+	return id != "" && len(id) <= MaxKey && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
 }
 
 const (
@@ -70,8 +77,10 @@ func (s *Store) Target(ctx context.Context, id string) (Target, error) {
 }
 
 // Targets reads every target, by id.
-func (s *Store) Targets(ctx context.Context) ([]Target, error) {
-	rows, err := s.readers.QueryContext(ctx, selectTargets+` ORDER BY id`)
+func (s *Store) Targets(ctx context.Context) ([]Target, error) { return readTargets(ctx, s.readers) }
+
+func readTargets(ctx context.Context, db *sql.DB) ([]Target, error) {
+	rows, err := db.QueryContext(ctx, selectTargets+` ORDER BY id`)
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,9 @@ import (
 
 // session is the writer's connection with its prepared statements.
 type session struct {
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt
+	foreign *foreignStatements
 }
 
 func (s *session) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -26,7 +27,7 @@ func (s *session) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 }
 
 func (s *session) close() error {
-	var errs []error
+	errs := []error{s.foreign.close()}
 	for _, st := range s.stmts {
 		errs = append(errs, st.Close())
 	}
@@ -125,19 +126,24 @@ func (t *txn) flush(ctx context.Context) error {
 	return nil
 }
 
-// nested runs one operation under a savepoint: when it fails, only what it did is undone.
-func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error) error {
+// nested runs one operation under a savepoint: when it fails, only what it did is undone. An error of the engine
+// itself may have ended the transaction, and with it the savepoint: then broken is not nil, and nothing more may
+// be done in this transaction.
+func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error) (failed, broken error) {
 	if err := t.exec(ctx, "SAVEPOINT op"); err != nil {
-		return err
+		return nil, err
 	}
 	inner := newTxn(t.session, t.now)
 	if err := run(ctx, inner); err != nil {
-		return errors.Join(err, t.exec(ctx, "ROLLBACK TO op"), t.exec(ctx, "RELEASE op"))
+		if errors.Is(classify(err), ErrUnavailable) {
+			return nil, err
+		}
+		return err, errors.Join(t.exec(ctx, "ROLLBACK TO op"), t.exec(ctx, "RELEASE op"))
 	}
 	for k, n := range inner.deltas {
 		t.deltas[k] += n
 	}
 	maps.Copy(t.due, inner.due)
 	t.targetsChanged = t.targetsChanged || inner.targetsChanged
-	return t.exec(ctx, "RELEASE op")
+	return nil, t.exec(ctx, "RELEASE op")
 }

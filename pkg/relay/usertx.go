@@ -24,7 +24,7 @@ var _ Tx = (*userTx)(nil)
 // Exec runs a statement that changes the service's own tables.
 func (u *userTx) Exec(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
 	err = u.guard(ctx, func(ctx context.Context) error {
-		res, err = u.t.execResult(ctx, query, args...)
+		res, err = u.t.foreign.exec(ctx, query, args)
 		return err
 	})
 	return res, err
@@ -33,7 +33,7 @@ func (u *userTx) Exec(ctx context.Context, query string, args ...any) (res sql.R
 // Query reads within the transaction. The rows are closed with it at the latest.
 func (u *userTx) Query(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
 	err = u.guard(ctx, func(ctx context.Context) error {
-		rows, err = u.t.query(ctx, query, args...)
+		rows, err = u.t.foreign.query(ctx, query, args)
 		if err == nil {
 			u.rows = append(u.rows, rows)
 		}

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,18 +34,24 @@ type writer struct {
 	effects chan *op
 	alone   []*op // effects whose shared transaction failed; each runs in one of its own
 
+	entering atomic.Int64 // callers between looking at quit and having queued
+
 	quit    chan struct{} // closed: stop
 	stopped chan struct{} // closed: stopped
 	once    sync.Once
 	started bool
 }
 
-func newWriter(db *sql.DB, conn *sql.Conn, cfg Config, wake *wakeups) *writer {
+func newWriter(db *sql.DB, conn *sql.Conn, cfg Config, wake *wakeups) (*writer, error) {
+	foreign, err := newForeignStatements(conn)
+	if err != nil {
+		return nil, err
+	}
 	return &writer{
-		db: db, session: &session{conn: conn, stmts: map[string]*sql.Stmt{}}, cfg: cfg, wake: wake,
+		db: db, session: &session{conn: conn, stmts: map[string]*sql.Stmt{}, foreign: foreign}, cfg: cfg, wake: wake,
 		engine: make(chan *op, queueLength), effects: make(chan *op, queueLength),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
-	}
+	}, nil
 }
 
 func (w *writer) start() {
@@ -101,6 +109,8 @@ func (w *writer) enqueue(ctx context.Context, o *op, patience <-chan time.Time) 
 	if o.effect != nil {
 		queue = w.effects
 	}
+	w.entering.Add(1) // before looking at quit: the last drain waits for whoever may still queue something
+	defer w.entering.Add(-1)
 	select {
 	case <-w.quit:
 		return errStopped
@@ -182,9 +192,18 @@ func gather(group []*op, queue <-chan *op, limit int) []*op {
 	return group
 }
 
-// drain finishes what is queued when the store closes.
+// drainTime is how long effects may still run when the store closes.
+const drainTime = time.Second
+
+// drain finishes what is queued when the store closes. Effects that could not run in time are told so.
 func (w *writer) drain() {
-	for len(w.engine) > 0 || len(w.effects) > 0 || len(w.alone) > 0 {
+	began := time.Now()
+	for w.entering.Load() > 0 || len(w.engine) > 0 || len(w.effects) > 0 || len(w.alone) > 0 {
+		if time.Since(began) > drainTime {
+			reportAll(gather(w.alone, w.effects, queueLength), errStopped)
+			w.alone = nil
+		}
 		w.turn(nil)
+		runtime.Gosched()
 	}
 }

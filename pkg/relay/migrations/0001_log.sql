@@ -70,6 +70,13 @@ CREATE TABLE attempts (
   PRIMARY KEY (delivery_seq, number)
 ) WITHOUT ROWID;
 
+-- What the health check writes to: a value that changes each time, so that a page really has to be written.
+CREATE TABLE pulse (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  n  INTEGER NOT NULL
+);
+INSERT INTO pulse (id, n) VALUES (1, 0);
+
 -- Lifetime totals, changed in the transaction that changes what they count. target_id '' with state
 -- 'messages' counts messages.
 CREATE TABLE totals (

@@ -76,7 +76,7 @@ func jsonLines() zapcore.EncoderConfig {
 		TimeKey:        "time",
 		LevelKey:       "level",
 		NameKey:        "logger",
-		MessageKey:     "message",
+		MessageKey:     "msg",
 		StacktraceKey:  "stack",
 		EncodeTime:     zapcore.RFC3339NanoTimeEncoder,
 		EncodeLevel:    zapcore.LowercaseLevelEncoder,

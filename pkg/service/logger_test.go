@@ -31,7 +31,7 @@ func TestNewLogger_JSON(t *testing.T) {
 			var entry struct {
 				Time    time.Time
 				Level   string
-				Message string
+				Message string `json:"msg"`
 				N       int
 				Took    string
 			}

@@ -17,7 +17,7 @@ func main() {
 		Environ: os.Environ(),
 		Args:    os.Args[1:],
 		Out:     os.Stdout,
-		Log:     os.Stdout,
+		Log:     os.Stderr,
 	}
 	os.Exit(service.Main("receiver", program.Run))
 }

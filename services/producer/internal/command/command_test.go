@@ -279,7 +279,7 @@ func TestServe(t *testing.T) {
 	lines := json.NewDecoder(told)
 	for {
 		var line struct {
-			Message   string
+			Message   string `json:"msg"`
 			API       string
 			Variables []string
 		}

@@ -31,7 +31,11 @@ func serve(ctx context.Context, s Surroundings) error {
 	log.Info("stopping")
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
-	return errors.Join(failed, producer.Stop(stopping))
+	err = errors.Join(failed, producer.Stop(stopping))
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
 }
 
 func load(s Surroundings) (config.Config, error) {

@@ -129,13 +129,25 @@ func readDeclarations(path string) ([]declaration, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []declaration
-	err = yaml.NewDecoder(bytes.NewReader(content), yaml.Strict()).Decode(&list)
+	list, err := decodeDeclarations(content)
 	if err != nil && !errors.Is(err, io.EOF) { // EOF: an empty file declares nothing
 		return nil, fmt.Errorf("%s: %s", path, describe(err))
 	}
 	return list, nil
 }
+
+// decodeDeclarations survives what the YAML package does not: it panics on some tags, such as "!0000 0".
+func decodeDeclarations(content []byte) (list []declaration, err error) {
+	defer func() {
+		if recover() != nil {
+			list, err = nil, errNotYAML
+		}
+	}()
+	err = yaml.NewDecoder(bytes.NewReader(content), yaml.Strict()).Decode(&list)
+	return list, err
+}
+
+var errNotYAML = errors.New("not YAML")
 
 // describe keeps an error of the YAML package to its place and reason: in full it quotes the lines around it,
 // and a secret may stand there.

@@ -22,7 +22,7 @@ func NewStory(endpoints Endpoints, log *zap.Logger) *Story {
 // Observe tells of one attempt whose outcome is on disk; it serves relay.DispatcherConfig.
 func (s *Story) Observe(o relay.Observation) {
 	fields := []zap.Field{
-		zap.String("message", o.Job.Message.ID),
+		zap.String("message_id", o.Job.Message.ID),
 		zap.String("endpoint", s.label(o.Job.Delivery.TargetID)),
 		zap.Int("attempt", o.Job.Delivery.Attempts),
 		zap.Duration("took", o.Duration.Round(10*time.Microsecond)),

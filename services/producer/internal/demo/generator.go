@@ -102,7 +102,7 @@ func (g *Generator) order(ctx context.Context) {
 		return
 	}
 	g.log.Info("order "+order.ID+" completed", zap.String("amount", ledger.FormatMinor(order.AmountMinor)+" "+order.Currency),
-		zap.String("message", receipt.ID))
+		zap.String("message_id", receipt.ID))
 }
 
 func (g *Generator) complain(err error) {
@@ -122,7 +122,7 @@ func (g *Generator) user(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	g.log.Info("user "+user.ID+" created", zap.String("name", name), zap.String("message", receipt.ID))
+	g.log.Info("user "+user.ID+" created", zap.String("name", name), zap.String("message_id", receipt.ID))
 	g.remember(user.ID)
 	return user.ID, nil
 }

@@ -144,7 +144,7 @@ func TestApp_tellsAPerson(t *testing.T) {
 		t.Errorf("the refusal says %v", refused)
 	}
 	applied := r.logs.FilterMessage("order.completed applied").All()[0].ContextMap()
-	if applied["detail"] != "order 12345 completed: 99.99 (revenue 99.99)" || applied["target"] != "handler:order-completed" {
+	if applied["detail"] != "order 12345 completed: 99.99 (revenue 99.99)" || applied["handler"] != "handler:order-completed" {
 		t.Errorf("the outcome says %v", applied)
 	}
 	for _, entry := range r.logs.All() {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"net"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -70,20 +71,21 @@ func (a *App) observe(o relay.Observation) {
 	default:
 		log, what = a.log.Warn, o.Job.Message.Type+" will be tried again"
 	}
-	fields := []zap.Field{
-		zap.String("message", o.Job.Message.ID),
-		zap.String("target", o.Job.Delivery.TargetID),
-	}
+	var fields []zap.Field
 	if o.Outcome.Detail != "" {
 		fields = append(fields, zap.String("detail", o.Outcome.Detail))
 	}
 	if o.Outcome.Err != nil {
-		fields = append(fields, zap.String("error", o.Outcome.Err.Error()))
+		fields = append(fields, zap.String("reason", o.Outcome.Err.Error()))
 	}
 	if !o.NextAt.IsZero() {
-		fields = append(fields, zap.Time("next_at", o.NextAt))
+		fields = append(fields, zap.Time("next", o.NextAt.Truncate(time.Millisecond)))
 	}
-	log(what, append(fields, zap.Int("attempts", o.Job.Delivery.Attempts), zap.Duration("duration", o.Duration))...)
+	log(what, append(fields,
+		zap.String("message_id", o.Job.Message.ID),
+		zap.String("handler", o.Job.Delivery.TargetID),
+		zap.Int("attempt", o.Job.Delivery.Attempts),
+		zap.Duration("took", o.Duration.Round(10*time.Microsecond)))...)
 }
 
 func (a *App) engineFault(msg string, err error) {

@@ -8,4 +8,6 @@ require (
 	go.uber.org/goleak v1.3.0
 )
 
+require github.com/stretchr/testify v1.12.1 // indirect
+
 replace example.com/signet/pkg/signature => ../signature

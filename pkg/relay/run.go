@@ -102,7 +102,7 @@ func (d *Dispatcher) runEffect(effect EffectFunc, c claimed, job Job) {
 		d.cfg.Log("apply effect", err)
 		return
 	}
-	err, withdrawn := d.await(o)
+	withdrawn, err := d.await(o)
 	if withdrawn {
 		d.giveBack(d.store.cfg.Now(), c)
 		return
@@ -125,15 +125,15 @@ func (d *Dispatcher) runEffect(effect EffectFunc, c claimed, job Job) {
 }
 
 // await waits for an effect's commit. When the process stops first, one that has not begun is withdrawn.
-func (d *Dispatcher) await(o *op) (err error, withdrawn bool) {
+func (d *Dispatcher) await(o *op) (withdrawn bool, err error) {
 	select {
 	case err = <-o.done:
-		return err, false
+		return false, err
 	case <-d.attempts.Done():
 		if o.withdraw() {
-			return nil, true
+			return true, nil
 		}
-		return <-o.done, false
+		return false, <-o.done
 	}
 }
 

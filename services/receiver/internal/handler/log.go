@@ -14,5 +14,5 @@ func logged() Handler {
 }
 
 func applyLogged(_ context.Context, _ relay.Tx, job relay.Job) relay.Outcome {
-	return relay.Delivered(fmt.Sprintf("from %s, %d bytes; no handler takes this type", job.Message.Source, len(job.Message.Body)))
+	return relay.Delivered(fmt.Sprintf("noted: %d bytes from %s, with no handler of its own", len(job.Message.Body), job.Message.Source))
 }

@@ -244,6 +244,9 @@ func stateCondition(state State) (string, []any, error) {
 	return "", nil, fmt.Errorf("%w state: %q", ErrInvalid, state)
 }
 
+// cursorPrefix tells a cursor from a word.
+const cursorPrefix = "_"
+
 // page completes the query for one page; it asks for one row more, which tells whether there is a next page.
 func (c *conditions) page(query string, p Page) (string, error) {
 	if c.limit = p.Limit; c.limit == 0 {
@@ -253,9 +256,10 @@ func (c *conditions) page(query string, p Page) (string, error) {
 		return "", fmt.Errorf("%w limit: %d, want 1 to %d", ErrInvalid, p.Limit, MaxPage)
 	}
 	if p.Cursor != "" {
-		seq, err := strconv.ParseInt(p.Cursor, 36, 64)
-		if err != nil || seq < 0 {
-			return "", fmt.Errorf("%w cursor: %q", ErrInvalid, p.Cursor)
+		digits, ours := strings.CutPrefix(p.Cursor, cursorPrefix)
+		seq, err := strconv.ParseInt(digits, 36, 64)
+		if !ours || err != nil || seq < 0 {
+			return "", fmt.Errorf("%w cursor: not one that a page answered", ErrInvalid)
 		}
 		c.add(c.column+" < ?", seq)
 	}
@@ -270,5 +274,5 @@ func cutPage[T any](rows []T, limit int, seq func(T) int64) ([]T, string) {
 	if len(rows) <= limit {
 		return rows, ""
 	}
-	return rows[:limit], strconv.FormatInt(seq(rows[limit-1]), 36)
+	return rows[:limit], cursorPrefix + strconv.FormatInt(seq(rows[limit-1]), 36)
 }

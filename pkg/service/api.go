@@ -77,11 +77,21 @@ func refuseEncoded(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// hideFailure keeps the text of an unexpected error out of a 500 reply and leaves it for the server's log.
+// hideFailure keeps the text of an unexpected error out of a 500 reply and leaves it for the server's log. From
+// other problems it takes the values that were wrong: huma repeats the object around them, which may hold a
+// secret, or be megabytes.
 func hideFailure(ctx huma.Context, _ string, body any) (any, error) {
 	problem, ok := body.(*huma.ErrorModel)
-	if !ok || problem.Status != fiber.StatusInternalServerError || len(problem.Errors) == 0 {
+	if !ok || len(problem.Errors) == 0 {
 		return body, nil
+	}
+	if problem.Status != fiber.StatusInternalServerError {
+		public := *problem
+		public.Errors = make([]*huma.ErrorDetail, len(problem.Errors))
+		for i, detail := range problem.Errors {
+			public.Errors[i] = &huma.ErrorDetail{Message: detail.Message, Location: detail.Location}
+		}
+		return &public, nil
 	}
 	causes := make([]error, len(problem.Errors))
 	for i, detail := range problem.Errors {

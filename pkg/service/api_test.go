@@ -67,7 +67,7 @@ func TestNewAPI_Token(t *testing.T) {
 		"another scheme":      {"GET", "/demo", "Basic " + token, 401},
 		"typed operation":     {"GET", "/api/v1/missing", "", 401},
 		"unknown path":        {"GET", "/api/none", "", 401},
-		"case of the path":    {"GET", "/API/v1/missing", "", 401},
+		"case of the path":    {"GET", "/API/v1/missing", "", 404},
 		"slash at the end":    {"GET", "/api/v1/missing/", "", 401},
 		"HEAD":                {"HEAD", "/demo", "", 401},
 		"path under the spec": {"GET", "/api/openapi.json/x", "", 401},

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -65,6 +66,7 @@ func NewServer(o ServerOptions) *Server {
 	s := &Server{options: o, bodies: newBodies(o.BodyLimit), served: make(chan struct{}), failed: make(chan error, 1)}
 	s.App = fiber.New(fiber.Config{
 		DisableStartupMessage:        true,
+		CaseSensitive:                true,
 		BodyLimit:                    o.BodyLimit,
 		StreamRequestBody:            true,
 		DisablePreParseMultipartForm: true, // a parsed form cannot be had back as the bytes that were signed
@@ -134,6 +136,10 @@ func (s *Server) Stop(ctx context.Context) error {
 func (s *Server) handler(routes fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		defer s.recover(ctx)
+		if ambiguousLength(&ctx.Request.Header) {
+			s.refuse(ctx, fiber.NewError(fiber.StatusBadRequest, "the request has both a Content-Length and a Transfer-Encoding"))
+			return
+		}
 		if err := s.bodies.receive(ctx); err != nil {
 			s.refuse(ctx, bodyError(err))
 			return
@@ -159,6 +165,13 @@ func (s *Server) unreadable(inner func(*fasthttp.RequestCtx, error)) func(*fasth
 		}
 		inner(ctx, err)
 	}
+}
+
+// ambiguousLength says whether the request states its length in two ways. A proxy in front may believe the other
+// one, and take the end of the body for the next request (RFC 9112, section 6.1).
+func ambiguousLength(h *fasthttp.RequestHeader) bool {
+	const chunked = -1
+	return h.ContentLength() == chunked && bytes.Contains(bytes.ToLower(h.RawHeaders()), []byte("content-length:"))
 }
 
 // bodyError is the reply's error for a body that could not be read.

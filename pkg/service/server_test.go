@@ -129,6 +129,7 @@ func TestServer_ErrorsAreWordedByTheService(t *testing.T) {
 		"not HTTP":           {"hello\r\n\r\n", 400, ""},
 		"broken header":      {"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400, ""},
 		"bad content length": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n", 400, ""},
+		"two lengths":        {"POST /large HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "/large"},
 		"broken chunk":       {"POST /large HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", 400, "/large"},
 	}
 	for name, tt := range tests {

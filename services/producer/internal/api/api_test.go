@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/base64"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -89,6 +90,24 @@ func TestAPI_unavailable(t *testing.T) {
 		if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") != "1" ||
 			response.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d %v", path, response.StatusCode, response.Header)
+		}
+	}
+}
+
+// A caller's mistake beside a secret is answered without the secret.
+func TestAPI_problemsRepeatNoSecret(t *testing.T) {
+	t.Parallel()
+	server, _ := open(t)
+	for name, body := range map[string]string{
+		"unknown field": `{"url":"https://example.com","secret":"topsecret-topsecret","tenat":"x"}`,
+		"missing field": `{"secret":"topsecret-topsecret"}`,
+		"not JSON":      `{"url":"https://example.com","secret":"topsecret-topsecret",}`,
+		"wrong type":    `{"url":"https://example.com","secret":["topsecret-topsecret"]}`,
+	} {
+		response := post(t, server, "/api/v1/endpoints", body)
+		answer, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode < 400 || response.StatusCode >= 500 || strings.Contains(string(answer), "topsecret") {
+			t.Errorf("%s: %d %s, %v", name, response.StatusCode, answer, err)
 		}
 	}
 }

@@ -139,8 +139,11 @@ func (a *App) openStore(ctx context.Context) error {
 	store, err := relay.Open(ctx, relay.Config{
 		URL: a.cfg.DatabaseURL, Schedule: a.cfg.Schedule, Migrations: tables, EffectTimeout: outboxTimeout, Lease: lease,
 	})
+	if errors.Is(err, relay.ErrLocked) {
+		return fmt.Errorf("two producers need two databases (PRODUCER_DATABASE_URL): %w", err)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("PRODUCER_DATABASE_URL: %w", err)
 	}
 	a.store = store
 	a.later("close the store", func(context.Context) error { return store.Close() })

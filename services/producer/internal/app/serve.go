@@ -21,7 +21,7 @@ func (a *App) serveAdmin(context.Context) error {
 	service.Health(a.admin.App, name, a.version, a.store.Ping)
 	service.NewMetrics(a.admin.App)
 	if err := a.admin.Start(); err != nil {
-		return err
+		return fmt.Errorf("PRODUCER_ADMIN_ADDR: %w", err)
 	}
 	a.later("close the admin port", a.admin.Stop)
 	return nil
@@ -42,7 +42,7 @@ func (a *App) serveAPI(context.Context) error {
 		Books: func(ctx context.Context) (ledger.Books, error) { return ledger.Read(ctx, a.store) },
 	})
 	if err := a.public.Start(); err != nil {
-		return err
+		return fmt.Errorf("PRODUCER_ADDR: %w", err)
 	}
 	if a.generator != nil {
 		a.generator.Start()

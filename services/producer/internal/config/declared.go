@@ -56,12 +56,12 @@ func (c *Config) declared() ([]endpoint.Spec, service.Faults) {
 func (c *Config) listed() (specs []endpoint.Spec, faults service.Faults) {
 	urls := strings.Fields(c.EndpointURLs)
 	if len(urls) > 0 && c.EndpointsSecret == "" {
-		return nil, service.Faults{{Variable: secretVariable, Problem: "must be set (or " + secretVariable + "_FILE) beside " + listVariable}}
+		faults = append(faults, service.Fault{Variable: secretVariable, Problem: "must be set, or name a file that is not empty in " + secretVariable + "_FILE, beside " + listVariable})
 	}
 	for _, raw := range urls {
 		specs = append(specs, endpoint.Spec{Name: nameOf(raw), URL: raw, Secret: c.EndpointsSecret})
 	}
-	return specs, nil
+	return specs, faults
 }
 
 // nameOf makes a name out of a URL: its host and path. A query may be a credential, so of that only a digest

@@ -26,7 +26,7 @@ import (
 // Errors of opening a keyring and what it sealed.
 var (
 	// ErrWrongKey: the key is not the one the database was begun with.
-	ErrWrongKey = errors.New("the encryption key does not open this database")
+	ErrWrongKey = errors.New("the encryption key (PRODUCER_ENCRYPTION_KEY) does not open this database")
 	// ErrKeyMissing: the database was begun with a key that is not there any more.
 	ErrKeyMissing = errors.New("the encryption key of this database is missing")
 	// ErrSealed: what was sealed cannot be opened; it was damaged or belongs elsewhere.

@@ -60,7 +60,7 @@ func problem(err error) error {
 	case errors.Is(err, relay.ErrNotFound):
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, relay.ErrInvalid), errors.Is(err, books.ErrCursor):
-		return huma.Error400BadRequest(err.Error())
+		return huma.Error422UnprocessableEntity(err.Error())
 	case errors.Is(err, relay.ErrState):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, relay.ErrUnavailable):

@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -8,20 +9,23 @@ import (
 )
 
 type deliveryQuery struct {
-	Message string    `query:"message" doc:"A message's id"`
-	Target  string    `query:"target" doc:"A target's id, such as handler:log"`
-	State   string    `query:"state" enum:"pending,delivering,delivered,failed,paused,cancelled"`
-	Type    string    `query:"type"`
-	Since   time.Time `query:"since" doc:"Made at or after this time, RFC 3339"`
-	Until   time.Time `query:"until" doc:"Made before this time, RFC 3339"`
-	Limit   int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
-	Cursor  string    `query:"cursor" doc:"What the page before answered as next"`
+	Message string `query:"message" doc:"A message's id"`
+	Target  string `query:"target" doc:"A target's id, such as handler:log"`
+	// Endpoint is what the producer calls the same filter.
+	Endpoint string    `query:"endpoint" doc:"The same as target"`
+	State    string    `query:"state" enum:"pending,delivering,delivered,failed,paused,cancelled"`
+	Type     string    `query:"type"`
+	Since    time.Time `query:"since" doc:"Made at or after this time, RFC 3339"`
+	Until    time.Time `query:"until" doc:"Made before this time, RFC 3339"`
+	Limit    int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Cursor   string    `query:"cursor" doc:"What the page before answered as next"`
 }
 
 type delivery struct {
 	ID         string     `json:"id"`
 	MessageID  string     `json:"message_id"`
 	Target     string     `json:"target"`
+	EndpointID string     `json:"endpoint_id" doc:"The same as target, under the producer's name for it"`
 	Type       string     `json:"type"`
 	State      string     `json:"state"`
 	Attempts   int        `json:"attempts"`
@@ -47,7 +51,7 @@ type attempt struct {
 
 func (a *API) listDeliveries(ctx context.Context, q *deliveryQuery) (*answer[list[delivery]], error) {
 	filter := relay.DeliveryFilter{
-		MessageID: q.Message, TargetID: q.Target, Type: q.Type, State: relay.State(q.State), Since: q.Since, Until: q.Until,
+		MessageID: q.Message, TargetID: cmp.Or(q.Target, q.Endpoint), Type: q.Type, State: relay.State(q.State), Since: q.Since, Until: q.Until,
 	}
 	found, next, err := a.store.Deliveries(ctx, filter, relay.Page{Limit: q.Limit, Cursor: q.Cursor})
 	return reply(list[delivery]{Items: convert(found, toDelivery), Next: next}, err)
@@ -65,7 +69,7 @@ func (a *API) retryDelivery(ctx context.Context, in *byID) (*answer[delivery], e
 
 func toDelivery(d relay.Delivery) delivery {
 	converted := delivery{
-		ID: d.ID, MessageID: d.MessageID, Target: d.TargetID, Type: d.Type, State: string(d.State),
+		ID: d.ID, MessageID: d.MessageID, Target: d.TargetID, EndpointID: d.TargetID, Type: d.Type, State: string(d.State),
 		Attempts: d.Attempts, LastStatus: d.LastStatus, LastError: d.LastError,
 	}
 	if !d.NextAt.IsZero() {

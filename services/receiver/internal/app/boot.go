@@ -23,7 +23,7 @@ func (a *App) openStore(ctx context.Context) error {
 		return fmt.Errorf("%s is in use by another receiver; two need two databases (RECEIVER_DATABASE_URL): %w", a.cfg.DatabasePath(), err)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("RECEIVER_DATABASE_URL: %w", err)
 	}
 	a.store = store
 	return nil
@@ -61,7 +61,10 @@ func (a *App) openAdmin(context.Context) error {
 	a.deliveries = newDeliveryMetrics(registry)
 	api := service.NewAPI(a.admin.App, "Signet receiver", a.options.Version, a.token)
 	adminapi.Register(api, a.store, books.NewReader(a.store))
-	return a.admin.Start()
+	if err := a.admin.Start(); err != nil {
+		return fmt.Errorf("RECEIVER_ADMIN_ADDR: %w", err)
+	}
+	return nil
 }
 
 func (a *App) startDispatcher(context.Context) error {
@@ -85,7 +88,10 @@ func (a *App) openPublic(context.Context) error {
 	service.Health(a.public.App, Name, a.options.Version, a.store.Ping)
 	intake.Front(a.public.App, Name, a.options.Version, a.endpoints())
 	in.Mount(a.public.App)
-	return a.public.Start()
+	if err := a.public.Start(); err != nil {
+		return fmt.Errorf("RECEIVER_ADDR: %w", err)
+	}
+	return nil
 }
 
 // endpoints lists what GET / tells of. Sources other than the default one are not named to strangers.

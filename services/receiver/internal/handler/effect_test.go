@@ -99,7 +99,7 @@ func TestHandlers_story(t *testing.T) {
 		{"order.completed", `{"type":"order.completed","data":{"id":7,"amount_minor":110451,"currency":"eur"}}`, relay.Done, "order 7 completed: 1 104.51 EUR (revenue 1 204.50)"},
 		{"order.completed", `{"data":{"order_id":"12345","amount":1}}`, relay.Done, "by another message; nothing changed"},
 		{"user.created", `{"event":"user.created","data":{"id":123}}`, relay.Done, "user 123 created (users: 1)"},
-		{"push", `{"ref":"main"}`, relay.Done, "from default, 14 bytes"},
+		{"push", `{"ref":"main"}`, relay.Done, "noted: 14 bytes from default"},
 		{"order.completed", `{"data":{"amount":1}}`, relay.Failed, "order_id is missing"},
 		{"order.completed", `{"data":{"order_id":1,"amount":1.005}}`, relay.Failed, "amount has too many decimals"},
 		{"order.completed", `{"data":{"order_id":1,"amount":1,"currency":"?"}}`, relay.Failed, "currency"},

@@ -7,6 +7,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -85,10 +86,21 @@ func fileable(name string) bool {
 	return ok
 }
 
+// forwards says whether a variable asks for events to be forwarded.
+func forwards(variable string) bool {
+	name := strings.TrimSuffix(variable, "_FILE")
+	return name == "FORWARD_URL" || name == "FORWARD_SECRET" || strings.HasSuffix(name, "_FORWARD_URL")
+}
+
 func (c *Config) check(env service.Environment) service.Faults {
 	var faults service.Faults
 	add := func(variable, problem string) {
 		faults = append(faults, service.Fault{Variable: variable, Problem: problem})
+	}
+	for _, variable := range slices.Sorted(maps.Keys(env)) {
+		if forwards(variable) { // ignored, it would look like events that were lost
+			add(variable, "is not supported by this version, which forwards nothing")
+		}
 	}
 	if _, set := env["RECEIVER_TOLERANCE"]; set && (c.Tolerance <= 0 || c.Tolerance > maxTolerance) {
 		add("RECEIVER_TOLERANCE", "must be a duration above 0 and at most 24h, such as 5m")

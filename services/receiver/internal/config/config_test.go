@@ -132,6 +132,8 @@ func TestLoad_faults(t *testing.T) {
 		"source named default": {"DEFAULT_WEBHOOK_SECRET=x", "DEFAULT_WEBHOOK_SECRET", "WEBHOOK_SECRET"},
 		"source name":          {"A.B_WEBHOOK_SECRET=x", "A.B_WEBHOOK_SECRET", "letters"},
 		"name in two cases":    {"GITHUB_WEBHOOK_SECRET=x github_WEBHOOK_SECRET=x", "github_WEBHOOK_SECRET", "already"},
+		"forwarding":           {"FORWARD_URL=http://app/hooks", "FORWARD_URL", "not supported"},
+		"a source's":           {"GITHUB_FORWARD_URL_FILE=/x", "GITHUB_FORWARD_URL_FILE", "not supported"},
 		"missing file":         {"WEBHOOK_SECRET_FILE=/does/not/exist", "WEBHOOK_SECRET_FILE", "exist"},
 		"log":                  {"LOG_LEVEL=loud LOG_FORMAT=xml", "LOG_LEVEL LOG_FORMAT", "must be"},
 		"all at once": {

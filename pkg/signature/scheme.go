@@ -11,9 +11,13 @@ import (
 // of its family and nowhere else.
 func registry() []scheme {
 	return []scheme{
+		discord(),
 		generic(),
 		github(),
+		sendgrid(),
 		standard(),
+		standardEd25519(),
+		svix(),
 	}
 }
 

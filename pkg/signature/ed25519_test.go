@@ -16,11 +16,14 @@ import (
 )
 
 // ownKey and otherKey are private keys of the tests.
-func ownKey() ed25519.PrivateKey   { return ed25519.NewKeyFromSeed([]byte(strings.Repeat("s", 32))) }
+func ownKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed([]byte(strings.Repeat("s", 32))) }
+
 func otherKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed([]byte(strings.Repeat("t", 32))) }
 
 func whsk(key ed25519.PrivateKey) string { return "whsk_" + base64.StdEncoding.EncodeToString(key) }
-func whpk(key ed25519.PrivateKey) string { return "whpk_" + base64.StdEncoding.EncodeToString(key[32:]) }
+func whpk(key ed25519.PrivateKey) string {
+	return "whpk_" + base64.StdEncoding.EncodeToString(key[32:])
+}
 
 func v1aOf(key ed25519.PrivateKey, message string) string {
 	return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(key, []byte(message)))

@@ -71,7 +71,9 @@ func TestVerifier_Sendgrid(t *testing.T) {
 	key := p256Key(t, 1)
 	der := sendgridOf(t, key, at, string(testBody))
 	good := encode(der)
-	genuine := func(at string) http.Header { return sendgridHeaders(at, encode(sendgridOf(t, key, at, string(testBody)))) }
+	genuine := func(at string) http.Header {
+		return sendgridHeaders(at, encode(sendgridOf(t, key, at, string(testBody))))
+	}
 	tests := []struct {
 		name   string
 		header http.Header

@@ -245,7 +245,7 @@ func TestSecrets_PrivateKeysNotPrinted(t *testing.T) {
 		s := signer(t, scheme, secret)
 		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
 			text := fmt.Sprintf(format, s)
-			for _, leak := range []string{secret, hex.EncodeToString(private), strings.Trim(fmt.Sprint(private[:4]), "[]")} {
+			for _, leak := range []string{secret, hex.EncodeToString(private), fmt.Sprintf("%d %d %d %d", private[0], private[1], private[2], private[3])} {
 				if strings.Contains(text, leak) {
 					t.Errorf("%s, %s: %q in %q", scheme, format, leak, text)
 				}

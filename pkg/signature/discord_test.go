@@ -3,6 +3,7 @@ package signature_test
 import (
 	"crypto/ed25519"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -146,6 +147,9 @@ func TestSecrets_Discord(t *testing.T) {
 		{"format of standard", whpk(ownKey()), false, false},
 		{"private format of standard", whsk(ownKey()), false, false},
 		{"text", plainSecret, false, false},
+	}
+	if _, err := signature.NewVerifier("discord", []string{private}); !strings.Contains(fmt.Sprint(err), "not the private one") {
+		t.Errorf("%v does not say which half it is", err)
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -225,11 +225,52 @@ func (r *recorder) Handshake(request signature.Request, _ time.Time) (signature.
 	return signature.Reply{}, false, nil
 }
 
-func (r *recorder) Verify(request signature.Request, _ time.Time) (signature.Match, error) {
-	if request.URL != r.asked.URL {
-		return signature.Match{}, signature.ErrMismatch
-	}
+func (r *recorder) Verify(signature.Request, time.Time) (signature.Match, error) {
 	return signature.Match{}, nil
+}
+
+// unanswerable has requests that verify and ask for what must not be answered.
+type unanswerable struct{ recorder }
+
+func (unanswerable) Handshake(signature.Request, time.Time) (signature.Reply, bool, error) {
+	return signature.Reply{}, false, signature.ErrMalformed
+}
+
+func TestMiddleware_HandshakeRefused(t *testing.T) {
+	t.Parallel()
+	server, got := guarded(t, &unanswerable{})
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	wantError(t, got.refused, signature.ErrMalformed)
+	if response.StatusCode != http.StatusUnauthorized || got.ok {
+		t.Errorf("status %d, %+v", response.StatusCode, got)
+	}
+}
+
+// unread is a body that nobody may read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("read")
+	return 0, io.EOF
+}
+
+func TestMiddleware_AnnouncedTooLarge(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", unread{t})
+	r.ContentLength = 1<<20 + 1
+	w := httptest.NewRecorder()
+	signature.Middleware(verifier(t, "github", plainSecret))(http.NotFoundHandler()).ServeHTTP(w, r)
+	if w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d", w.Code)
+	}
 }
 
 func TestMiddleware_PublicURL(t *testing.T) {

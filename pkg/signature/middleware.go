@@ -39,7 +39,7 @@ func WithPublicURL(base string) MiddlewareOption {
 }
 
 // WithMaxBody sets how many bytes a body may have, 1 MiB by default. Zero and
-// less mean the default.
+// less mean the default. What a provider may send is Info.MaxBody.
 func WithMaxBody(bytes int64) MiddlewareOption {
 	return func(m *middleware) {
 		if bytes > 0 {

@@ -25,34 +25,38 @@ const (
 	minSvixKey = 16
 )
 
-// standardFormat is the names of the three headers and the one version in the
-// list that counts.
-type standardFormat struct {
+// standardHeaders are the names of the three headers, and the one version in
+// the list of signatures that counts.
+type standardHeaders struct {
 	id, timestamp, signature string
 	version                  string
 	size                     int // bytes of a signature
 }
 
-func standardHeaders(version string, size int) standardFormat {
-	return standardFormat{
+func webhookHeaders() standardHeaders {
+	return standardHeaders{
 		id: "Webhook-Id", timestamp: "Webhook-Timestamp", signature: "Webhook-Signature",
-		version: version, size: size,
+		version: "v1", size: sha256.Size,
 	}
 }
 
 // scheme lacks its keys.
-func (f standardFormat) scheme(name string) scheme {
+func (n standardHeaders) scheme(name string) scheme {
 	return scheme{
 		name:      name,
-		headers:   []string{f.signature},
+		headers:   []string{n.signature},
 		tolerance: 5 * time.Minute,
-		read:      f.read,
-		write:     f.write,
+		read:      n.read,
+		write:     n.write,
 	}
 }
 
 func standard() scheme {
-	return standardHeaders("v1", sha256.Size).scheme("standard").sharedKeyed(minStandardKey)
+	s := webhookHeaders().scheme("standard")
+	s.detected = true
+	s.verifying, s.signing = standardVerifyingKey, standardSigningKey
+	s.secret = standardSecret
+	return s
 }
 
 // svix is the same under the names that Svix gives the headers:
@@ -61,18 +65,23 @@ func standard() scheme {
 // A request may carry the headers under both sets of names. Svix's own
 // libraries then read the svix ones, and so does a Detector.
 func svix() scheme {
-	s := standardFormat{
-		id: "Svix-Id", timestamp: "Svix-Timestamp", signature: "Svix-Signature",
-		version: "v1", size: sha256.Size,
-	}.scheme("svix").sharedKeyed(minSvixKey)
+	names := webhookHeaders()
+	names.id, names.timestamp, names.signature = "Svix-Id", "Svix-Timestamp", "Svix-Signature"
+	s := names.scheme("svix")
+	s.detected = true
 	s.besides = []string{"standard"}
+	s.verifying = func(secret string) (verifyingKey, error) { return svixKey(secret) }
+	s.signing = func(secret string) (signingKey, error) { return svixKey(secret) }
+	s.secret = standardSecret
 	return s
 }
 
 // standardEd25519 is version v1a. A request may carry signatures of both
 // versions in one list: each scheme skips the other's.
 func standardEd25519() scheme {
-	s := standardHeaders("v1a", ed25519.SignatureSize).scheme("standard-ed25519")
+	names := webhookHeaders()
+	names.version, names.size = "v1a", ed25519.SignatureSize
+	s := names.scheme("standard-ed25519")
 	s.verifying = standardPublicKey
 	s.signing = func(secret string) (signingKey, error) {
 		private, err := standardPrivateKey(secret)
@@ -121,25 +130,46 @@ func prefixedKey(secret, prefix, purpose string) ([]byte, error) {
 	return key, nil
 }
 
-// sharedKeyed adds the shared secrets of v1, of so many bytes at least.
-func (s scheme) sharedKeyed(minimum int) scheme {
-	s.detected = true
-	s.verifying = func(secret string) (verifyingKey, error) { return standardKey(secret, minimum) }
-	s.signing = func(secret string) (signingKey, error) { return standardKey(secret, minimum) }
-	s.secret = func() string { return secretPrefix + base64.StdEncoding.EncodeToString(randomBytes()) }
-	return s
+func standardSecret() string {
+	return secretPrefix + base64.StdEncoding.EncodeToString(randomBytes())
 }
 
-// standardKey decodes a secret that says it is encoded and takes any other as
+func standardVerifyingKey(secret string) (verifyingKey, error) {
+	key, err := standardKey(secret)
+	if err != nil {
+		return nil, err
+	}
+	return newHMACKey(sha256.New, key), nil
+}
+
+func standardSigningKey(secret string) (signingKey, error) {
+	key, err := standardKey(secret)
+	if err != nil {
+		return nil, err
+	}
+	return newHMACKey(sha256.New, key), nil
+}
+
+func standardKey(secret string) ([]byte, error) { return sharedSecret(secret, minStandardKey) }
+
+func svixKey(secret string) (*hmacKey, error) {
+	key, err := sharedSecret(secret, minSvixKey)
+	if err != nil {
+		return nil, err
+	}
+	return newHMACKey(sha256.New, key), nil
+}
+
+// sharedSecret decodes a secret that says it is encoded and takes any other as
 // its bytes. One that says so and cannot be decoded is never taken as its
 // bytes: that would turn a slip of the pen into a secret nobody else has.
-func standardKey(secret string, minimum int) (*hmacKey, error) {
+func sharedSecret(secret string, minimum int) ([]byte, error) {
 	if err := checkShared(secret); err != nil {
 		return nil, err
 	}
 	encoded, found := strings.CutPrefix(secret, secretPrefix)
 	if !found {
-		return newHMACKey(sha256.New, []byte(secret)), nil
+		return []byte(secret), nil
 	}
 	key, ok := decodeBase64(nil, encoded)
 	if !ok {
@@ -149,7 +179,7 @@ func standardKey(secret string, minimum int) (*hmacKey, error) {
 		return nil, fmt.Errorf("%w: what follows %s holds %d bytes, not %d to %d",
 			ErrInvalidSecret, secretPrefix, len(key), minimum, maxStandardKey)
 	}
-	return newHMACKey(sha256.New, key), nil
+	return key, nil
 }
 
 // decodeBase64 appends the bytes that s encodes in the standard alphabet, with
@@ -170,59 +200,59 @@ func decodeBase64(dst []byte, s string) ([]byte, bool) {
 	return decoded, true
 }
 
-func (f standardFormat) read(r Request, c *claim) error {
-	list, err := required(r.Header, f.signature)
+func (n standardHeaders) read(r Request, c *claim) error {
+	list, err := required(r.Header, n.signature)
 	if err != nil {
 		return err
 	}
-	id, err := required(r.Header, f.id)
+	id, err := required(r.Header, n.id)
 	if err != nil {
 		return err
 	}
-	seconds, err := required(r.Header, f.timestamp)
+	seconds, err := required(r.Header, n.timestamp)
 	if err != nil {
 		return err
 	}
 	if !isStandardID(id) {
-		return fmt.Errorf("%w: %s is not 1 to %d printable characters without . \" %%", ErrMalformed, f.id, maxToken)
+		return fmt.Errorf("%w: %s is not 1 to %d printable characters without . \" %%", ErrMalformed, n.id, maxToken)
 	}
 	at, ok := parseSeconds(seconds)
 	if !ok {
-		return fmt.Errorf("%w: %s is not a Unix time in seconds", ErrMalformed, f.timestamp)
+		return fmt.Errorf("%w: %s is not a Unix time in seconds", ErrMalformed, n.timestamp)
 	}
 	c.match.ID, c.match.IDSigned, c.match.Timestamp = id, true, at
 	c.scratch = appendStandardPrefix(c.scratch, id, seconds)
 	c.message = append(c.message, c.scratch, r.Body)
-	return f.readVersions(list, c)
+	return n.readVersions(list, c)
 }
 
 // readVersions collects the signatures of our version. Others are skipped, and
 // so is an entry that no key could have made: a sender that adds a version we
 // cannot read must not break the one we can.
-func (f standardFormat) readVersions(list string, c *claim) error {
+func (n standardHeaders) readVersions(list string, c *claim) error {
 	for entry := range strings.SplitSeq(list, " ") {
 		version, encoded, _ := strings.Cut(entry, ",")
-		if version != f.version {
+		if version != n.version {
 			continue
 		}
 		start := len(c.scratch)
 		decoded, ok := decodeBase64(c.scratch, encoded)
-		if !ok || len(decoded)-start != f.size {
+		if !ok || len(decoded)-start != n.size {
 			continue
 		}
 		if len(c.signatures) == maxSignatures {
-			return fmt.Errorf("%w: more than %d signatures in %s", ErrMalformed, maxSignatures, f.signature)
+			return fmt.Errorf("%w: more than %d signatures in %s", ErrMalformed, maxSignatures, n.signature)
 		}
 		c.scratch = decoded
 		c.signatures = append(c.signatures, decoded[start:])
 	}
 	if len(c.signatures) == 0 {
-		return fmt.Errorf("%w: no usable %s signature in %s", ErrMalformed, f.version, f.signature)
+		return fmt.Errorf("%w: no usable %s signature in %s", ErrMalformed, n.version, n.signature)
 	}
 	return nil
 }
 
-func (f standardFormat) write(out Outgoing, keys []signingKey, h HeaderSetter) error {
+func (n standardHeaders) write(out Outgoing, keys []signingKey, h HeaderSetter) error {
 	if !isStandardID(out.ID) {
 		return fmt.Errorf("%w: its id is not 1 to %d printable characters without . \" %%", ErrUnsignable, maxToken)
 	}
@@ -234,11 +264,11 @@ func (f standardFormat) write(out Outgoing, keys []signingKey, h HeaderSetter) e
 	prefix := appendStandardPrefix(nil, out.ID, seconds)
 	entries := make([]string, len(keys))
 	for i, key := range keys {
-		entries[i] = f.version + "," + base64.StdEncoding.EncodeToString(key.sign(prefix, out.Body))
+		entries[i] = n.version + "," + base64.StdEncoding.EncodeToString(key.sign(prefix, out.Body))
 	}
-	h.Set(f.id, out.ID)
-	h.Set(f.timestamp, seconds)
-	h.Set(f.signature, strings.Join(entries, " "))
+	h.Set(n.id, out.ID)
+	h.Set(n.timestamp, seconds)
+	h.Set(n.signature, strings.Join(entries, " "))
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
@@ -63,6 +64,11 @@ func describe(t testing.TB, scheme string) signature.Info {
 func compose(scheme, id string, at time.Time, payload []byte) signature.Outgoing {
 	out := signature.Outgoing{ID: id, Time: at, Method: http.MethodPost, URL: testURL, ContentType: "application/json", Body: payload}
 	switch scheme {
+	case "hubspot": // signs times of thirteen digits only, and an array or an object
+		if len(strconv.FormatInt(at.UnixMilli(), 10)) != 13 {
+			out.Time = time.UnixMilli(1_000_000_000_000 + at.UnixMilli()%9_000_000_000_000)
+		}
+		out.Body = append([]byte("["), payload...)
 	case "linear":
 		out.Body = fmt.Appendf(nil, `{"webhookTimestamp":%d,"data":"%x"}`, at.UnixMilli(), payload)
 	case "twilio":

@@ -11,9 +11,18 @@ import (
 // of its family and nowhere else.
 func registry() []scheme {
 	return []scheme{
+		convoy(),
+		convoyAdvanced(),
 		generic(),
 		github(),
+		gitlab(),
+		hubspot(),
+		paddle(),
+		slack(),
 		standard(),
+		stripe(),
+		twitch(),
+		zoom(),
 	}
 }
 
@@ -90,6 +99,9 @@ type claim struct {
 	token []byte
 	// match has every field but Scheme and Secret.
 	match Match
+	// covered is what of match only some keys prove, for the scheme that has two
+	// kinds of proof. Such a key puts it into match when it fits.
+	covered Match
 	// scratch holds the bytes that message and signatures point into, body
 	// excepted.
 	scratch []byte

@@ -25,8 +25,12 @@ const (
 // standardHeaders are the names of the three headers.
 type standardHeaders struct{ id, timestamp, signature string }
 
+func webhookHeaders() standardHeaders {
+	return standardHeaders{id: "Webhook-Id", timestamp: "Webhook-Timestamp", signature: "Webhook-Signature"}
+}
+
 func standard() scheme {
-	names := standardHeaders{id: "Webhook-Id", timestamp: "Webhook-Timestamp", signature: "Webhook-Signature"}
+	names := webhookHeaders()
 	return scheme{
 		name:      "standard",
 		headers:   []string{names.signature},

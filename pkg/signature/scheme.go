@@ -11,13 +11,22 @@ import (
 // of its family and nowhere else.
 func registry() []scheme {
 	return []scheme{
+		convoy(),
+		convoyAdvanced(),
 		discord(),
 		generic(),
 		github(),
+		gitlab(),
+		hubspot(),
+		paddle(),
 		sendgrid(),
+		slack(),
 		standard(),
 		standardEd25519(),
+		stripe(),
 		svix(),
+		twitch(),
+		zoom(),
 	}
 }
 
@@ -94,6 +103,9 @@ type claim struct {
 	token []byte
 	// match has every field but Scheme and Secret.
 	match Match
+	// covered is what of match only some keys prove, for the scheme that has two
+	// kinds of proof. Such a key puts it into match when it fits.
+	covered Match
 	// scratch holds the bytes that message and signatures point into, body
 	// excepted.
 	scratch []byte

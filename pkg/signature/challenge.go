@@ -37,13 +37,3 @@ func repeat(value json.RawMessage) (Reply, error) {
 	}
 	return Reply{Status: http.StatusOK, ContentType: "text/plain", Body: []byte(challenge)}, nil
 }
-
-// isPrintable reports whether s is ASCII without control characters.
-func isPrintable(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
-}

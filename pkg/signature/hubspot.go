@@ -20,8 +20,7 @@ const (
 	firstMillisecond  = 1_000_000_000_000
 	lastMillisecond   = 9_999_999_999_999
 
-	maxMethod = 16       // bytes
-	maxURL    = 16 << 10 // bytes
+	maxMethod = 16 // bytes
 )
 
 // hubspot is the third version of HubSpot's format, the secret being the app's

@@ -2,12 +2,14 @@ package signature
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
 // Bounds on what a sender may make us read. Real headers stay far below them.
 const (
 	maxHeader     = 4096     // bytes of one header's value
+	maxURL        = 8 << 10  // bytes of a public URL
 	maxToken      = 256      // bytes of an id or an event type
 	maxSignatures = 16       // signatures tried in one request, or made for one
 	maxSpellings  = 4        // messages tried in one request besides the first
@@ -119,4 +121,26 @@ func parseSeconds(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(seconds, 0).UTC(), true
+}
+
+// isPrintable reports whether s is ASCII without control characters.
+func isPrintable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// checkPublicURL refuses what stands for a URL where nobody configured one, so
+// that the log tells this fault from a wrong secret.
+func checkPublicURL(url string) error {
+	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
+		return fmt.Errorf("%w: no public URL, which is part of what is signed", ErrMissing)
+	}
+	if len(url) > maxURL {
+		return fmt.Errorf("%w: the URL is longer than %d bytes", ErrMalformed, maxURL)
+	}
+	return nil
 }

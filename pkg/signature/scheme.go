@@ -11,20 +11,29 @@ import (
 // of its family and nowhere else.
 func registry() []scheme {
 	return []scheme{
+		bitbucket(),
 		convoy(),
 		convoyAdvanced(),
 		discord(),
+		dropbox(),
 		generic(),
 		github(),
+		githubSHA1(),
 		gitlab(),
 		hubspot(),
+		intercom(),
+		linear(),
+		mailgun(),
 		paddle(),
 		sendgrid(),
+		shopify(),
 		slack(),
+		square(),
 		standard(),
 		standardEd25519(),
 		stripe(),
 		svix(),
+		twilio(),
 		twitch(),
 		zoom(),
 	}
@@ -125,8 +134,11 @@ func (c *claim) reset() {
 // byName orders schemes for messages and for building detectors.
 func byName(a, b scheme) int { return cmp.Compare(a.name, b.name) }
 
-// find looks a scheme up by its exact name.
+// find looks a scheme up by its exact name, or reads its description.
 func find(name string) (scheme, error) {
+	if strings.HasPrefix(name, describedPrefix) {
+		return described(name)
+	}
 	for _, s := range registry() {
 		if s.name == name {
 			return s, nil

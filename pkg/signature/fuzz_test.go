@@ -50,7 +50,7 @@ func check(t *testing.T, err error, want bool) {
 	}
 }
 
-func FuzzVerifyGitHub(f *testing.F) {
+func FuzzVerifyGithub(f *testing.F) {
 	digits := hexOf(plainSecret, string(testBody))
 	for _, header := range []string{"", "sha256=", "sha256=" + digits, digits, "sha256=" + strings.ToUpper(digits), "sha1=" + digits, "sha256=" + digits[:32]} {
 		f.Add(header, "push", "72d3162e", testBody)

@@ -80,7 +80,20 @@ func compose(scheme, id string, at time.Time, payload []byte) signature.Outgoing
 // request is what a sender makes of the scheme's sample message.
 func sampleRequest(t testing.TB, scheme, secret string) signature.Request {
 	t.Helper()
-	return signed(t, signer(t, scheme, secret), compose(scheme, testID, testTime, testBody))
+	return genuine(t, scheme, secret, compose(scheme, testID, testTime, testBody))
+}
+
+// genuine is the request that the provider would make of out. A scheme that only
+// its provider can sign is signed here.
+func genuine(t testing.TB, scheme, secret string, out signature.Outgoing) signature.Request {
+	t.Helper()
+	if describe(t, scheme).CanSign {
+		return signed(t, signer(t, scheme, secret), out)
+	}
+	if scheme != "mailgun" {
+		t.Fatalf("nobody here can sign %s", scheme)
+	}
+	return mailgunRequest(secret, out)
 }
 
 // signed is the request that a sender makes of out.

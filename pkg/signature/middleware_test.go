@@ -217,6 +217,37 @@ func TestMiddleware_Handshake(t *testing.T) {
 	}
 }
 
+// TestMiddleware_Challenge: a handshake by GET is answered from the query, with
+// no public URL known.
+func TestMiddleware_Challenge(t *testing.T) {
+	t.Parallel()
+	handler := signature.Middleware(verifier(t, "dropbox", plainSecret))(http.NotFoundHandler())
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/in?challenge=abc", nil))
+	if w.Code != http.StatusOK || w.Body.String() != "abc" || w.Header().Get("Content-Type") != "text/plain" ||
+		w.Header().Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%d %q %v", w.Code, w.Body, w.Header())
+	}
+}
+
+// TestMiddleware_SignedURL: a scheme that signs the URL needs the public one.
+func TestMiddleware_SignedURL(t *testing.T) {
+	t.Parallel()
+	out := compose("twilio", testID, testTime, testBody)
+	request := signed(t, signer(t, "twilio", plainSecret), out)
+	for base, want := range map[string]int{
+		"https://hooks.example.com": http.StatusNotFound, "https://other.example.com": http.StatusUnauthorized, "": http.StatusUnauthorized,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, strings.TrimPrefix(testURL, "https://hooks.example.com"), bytes.NewReader(out.Body))
+		r.Host, r.Header = "hooks.example.com", cloneOf(request)
+		w := httptest.NewRecorder()
+		signature.Middleware(verifier(t, "twilio", plainSecret), signature.WithPublicURL(base))(http.NotFoundHandler()).ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%q: status %d, want %d", base, w.Code, want)
+		}
+	}
+}
+
 // recorder keeps the request that it is asked to verify.
 type recorder struct{ asked signature.Request }
 

@@ -41,7 +41,7 @@ func TestLoad_sources(t *testing.T) {
 	}
 	want := []source.Spec{
 		{Name: "default", Schemes: []string{"github", "standard"}, Secrets: []string{"new", "plain", "old"}, MaxBody: 1 << 20, Tolerance: 2 * time.Minute},
-		{Name: "github", Schemes: []string{"github"}, Secrets: []string{"hub"}, MaxBody: 25_000_000, Tolerance: 2 * time.Minute},
+		{Name: "github", Schemes: []string{"github"}, Secrets: []string{"hub"}, MaxBody: 25 << 20, Tolerance: 2 * time.Minute},
 		{Name: "my_shop", Schemes: []string{"generic"}, Secrets: []string{"shop"}, MaxBody: 1 << 20, Tolerance: 2 * time.Minute},
 	}
 	if !slices.EqualFunc(cfg.Sources, want, equal) {
@@ -51,7 +51,7 @@ func TestLoad_sources(t *testing.T) {
 
 func equal(a, b source.Spec) bool {
 	return a.Name == b.Name && slices.Equal(a.Schemes, b.Schemes) && slices.Equal(a.Secrets, b.Secrets) &&
-		a.MaxBody == b.MaxBody && a.Tolerance == b.Tolerance && a.Unsigned == b.Unsigned
+		a.MaxBody == b.MaxBody && a.Tolerance == b.Tolerance && a.Unsigned == b.Unsigned && a.ReplayGuard == b.ReplayGuard
 }
 
 func TestLoad_maxBodyIsEverySource(t *testing.T) {
@@ -125,9 +125,9 @@ func TestLoad_faults(t *testing.T) {
 		"unsigned and secret":  {"WEBHOOK_ALLOW_UNSIGNED=true WEBHOOK_SECRET_OLD=x", "WEBHOOK_ALLOW_UNSIGNED", "WEBHOOK_SECRET_OLD"},
 		"unsigned neither":     {"WEBHOOK_ALLOW_UNSIGNED=perhaps", "WEBHOOK_ALLOW_UNSIGNED", "true or false"},
 		"no scheme":            {"ACME_WEBHOOK_SECRET=x", "ACME_WEBHOOK_SCHEME", "must name the signature scheme"},
-		"unknown scheme":       {"ACME_WEBHOOK_SECRET=x ACME_WEBHOOK_SCHEME=nope", "ACME_WEBHOOK_SCHEME", "one of"},
+		"unknown scheme":       {"ACME_WEBHOOK_SECRET=x ACME_WEBHOOK_SCHEME=nope", "ACME_WEBHOOK_SCHEME", "none of"},
 		"scheme alone":         {"ACME_WEBHOOK_SCHEME=github", "ACME_WEBHOOK_SCHEME", "ACME_WEBHOOK_SECRET"},
-		"default scheme":       {"WEBHOOK_SCHEME=github,nope", "WEBHOOK_SCHEME", "one of"},
+		"default scheme":       {"WEBHOOK_SCHEME=github,nope", "WEBHOOK_SCHEME", "none of"},
 		"unusable secret":      {"STANDARD_WEBHOOK_SECRET=whsec_geheim!", "STANDARD_WEBHOOK_SECRET", "invalid secret"},
 		"source named default": {"DEFAULT_WEBHOOK_SECRET=x", "DEFAULT_WEBHOOK_SECRET", "WEBHOOK_SECRET"},
 		"source name":          {"A.B_WEBHOOK_SECRET=x", "A.B_WEBHOOK_SECRET", "letters"},

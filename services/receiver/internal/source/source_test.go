@@ -26,7 +26,7 @@ func TestSource_Media(t *testing.T) {
 		{"application/cloudevents+json", "standard", source.JSON},
 		{"application/vnd.x+JSON; v=1", "standard", source.JSON},
 		{"", "standard", source.Undeclared},
-		{"application/x-www-form-urlencoded", "github", source.Form},
+		{"application/x-www-form-urlencoded", "github", source.Payload},
 		{"application/x-www-form-urlencoded", "generic", source.Refused},
 		{"application/x-www-form-urlencoded", "", source.Refused},
 		{"text/plain", "github", source.Refused},

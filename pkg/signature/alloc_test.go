@@ -18,7 +18,7 @@ func TestVerify_Allocations(t *testing.T) { // not parallel: allocations are cou
 			continue // the standard library's verification allocates
 		}
 		k := newKeys(t, scheme)
-		request := signed(t, signer(t, scheme, k.signing), compose(scheme, testID, testTime, payload))
+		request := genuine(t, scheme, k.signing, compose(scheme, testID, testTime, payload))
 		v := verifier(t, scheme, k.stranger, k.verifying)
 		if n := testing.AllocsPerRun(200, func() { _, _ = v.Verify(request, testTime) }); n > 1 {
 			t.Errorf("%s: %v allocations", scheme, n)

@@ -130,6 +130,9 @@ func TestDetector_UnusableSecret(t *testing.T) {
 
 	second := detector(t, nil, broken, good)
 	for _, scheme := range signature.Schemes() {
+		if !describe(t, scheme).Detected {
+			continue
+		}
 		match, err := second.Verify(signed(t, signer(t, scheme, good), out), testTime)
 		if err != nil || match.Secret != 1 {
 			t.Errorf("%s: %+v, %v; want the second secret", scheme, match, err)

@@ -13,7 +13,7 @@ const maxChallenge = 1024
 type Reply struct {
 	// Status is the HTTP status code.
 	Status int
-	// ContentType is empty when there is no body.
+	// ContentType is to be sent even where there is no body. Empty: send none.
 	ContentType string
 	Body        []byte
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
@@ -63,6 +64,10 @@ func describe(t testing.TB, scheme string) signature.Info {
 func compose(scheme, id string, at time.Time, payload []byte) signature.Outgoing {
 	out := signature.Outgoing{ID: id, Time: at, Method: http.MethodPost, URL: testURL, ContentType: "application/json", Body: payload}
 	switch scheme {
+	case "discord", "sendgrid":
+		if len(strconv.FormatInt(at.Unix(), 10)) != 10 { // the only times they sign
+			out.Time = time.Unix(1e9+at.Unix()%9e9, int64(at.Nanosecond()))
+		}
 	case "linear":
 		out.Body = fmt.Appendf(nil, `{"webhookTimestamp":%d,"data":"%x"}`, at.UnixMilli(), payload)
 	case "twilio":
@@ -75,7 +80,20 @@ func compose(scheme, id string, at time.Time, payload []byte) signature.Outgoing
 // request is what a sender makes of the scheme's sample message.
 func sampleRequest(t testing.TB, scheme, secret string) signature.Request {
 	t.Helper()
-	return signed(t, signer(t, scheme, secret), compose(scheme, testID, testTime, testBody))
+	return genuine(t, scheme, secret, compose(scheme, testID, testTime, testBody))
+}
+
+// genuine is the request that the provider would make of out. A scheme that only
+// its provider can sign is signed here.
+func genuine(t testing.TB, scheme, secret string, out signature.Outgoing) signature.Request {
+	t.Helper()
+	if describe(t, scheme).CanSign {
+		return signed(t, signer(t, scheme, secret), out)
+	}
+	if scheme != "mailgun" {
+		t.Fatalf("nobody here can sign %s", scheme)
+	}
+	return mailgunRequest(secret, out)
 }
 
 // signed is the request that a sender makes of out.

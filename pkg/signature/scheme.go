@@ -11,9 +11,22 @@ import (
 // of its family and nowhere else.
 func registry() []scheme {
 	return []scheme{
+		bitbucket(),
+		discord(),
+		dropbox(),
 		generic(),
 		github(),
+		githubSHA1(),
+		intercom(),
+		linear(),
+		mailgun(),
+		sendgrid(),
+		shopify(),
+		square(),
 		standard(),
+		standardEd25519(),
+		svix(),
+		twilio(),
 	}
 }
 
@@ -109,8 +122,11 @@ func (c *claim) reset() {
 // byName orders schemes for messages and for building detectors.
 func byName(a, b scheme) int { return cmp.Compare(a.name, b.name) }
 
-// find looks a scheme up by its exact name.
+// find looks a scheme up by its exact name, or reads its description.
 func find(name string) (scheme, error) {
+	if strings.HasPrefix(name, describedPrefix) {
+		return described(name)
+	}
 	for _, s := range registry() {
 		if s.name == name {
 			return s, nil

@@ -143,8 +143,3 @@ func parseText(option, text string) (string, error) {
 	}
 	return text, nil
 }
-
-// isPrintable reports whether s is visible ASCII and spaces.
-func isPrintable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
-}

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -217,6 +216,37 @@ func TestMiddleware_Handshake(t *testing.T) {
 	}
 }
 
+// TestMiddleware_Challenge: a handshake by GET is answered from the query, with
+// no public URL known.
+func TestMiddleware_Challenge(t *testing.T) {
+	t.Parallel()
+	handler := signature.Middleware(verifier(t, "dropbox", plainSecret))(http.NotFoundHandler())
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/in?challenge=abc", nil))
+	if w.Code != http.StatusOK || w.Body.String() != "abc" || w.Header().Get("Content-Type") != "text/plain" ||
+		w.Header().Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%d %q %v", w.Code, w.Body, w.Header())
+	}
+}
+
+// TestMiddleware_SignedURL: a scheme that signs the URL needs the public one.
+func TestMiddleware_SignedURL(t *testing.T) {
+	t.Parallel()
+	out := compose("twilio", testID, testTime, testBody)
+	request := signed(t, signer(t, "twilio", plainSecret), out)
+	for base, want := range map[string]int{
+		"https://hooks.example.com": http.StatusNotFound, "https://other.example.com": http.StatusUnauthorized, "": http.StatusUnauthorized,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, strings.TrimPrefix(testURL, "https://hooks.example.com"), bytes.NewReader(out.Body))
+		r.Host, r.Header = "hooks.example.com", cloneOf(request)
+		w := httptest.NewRecorder()
+		signature.Middleware(verifier(t, "twilio", plainSecret), signature.WithPublicURL(base))(http.NotFoundHandler()).ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%q: status %d, want %d", base, w.Code, want)
+		}
+	}
+}
+
 // recorder keeps the request that it is asked to verify.
 type recorder struct{ asked signature.Request }
 
@@ -348,34 +378,4 @@ func TestMiddleware_Clock(t *testing.T) {
 			t.Errorf("status %d, want %d", w.Code, want)
 		}
 	}
-}
-
-func ExampleMiddleware() {
-	verifier, err := signature.NewVerifier("github", []string{"It's a Secret to Everybody"})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	proven := signature.Middleware(verifier, signature.WithRefusal(func(_ *http.Request, reason error) {
-		fmt.Println("log:", reason)
-	}))
-	handler := proven(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		match, _ := signature.MatchFrom(r.Context())
-		body, _ := io.ReadAll(r.Body)
-		fmt.Println(match.EventType, string(body))
-	}))
-
-	for _, body := range []string{"Hello, World!", "Hello, world!"} {
-		r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/webhook", strings.NewReader(body))
-		r.Header.Set("X-GitHub-Event", "ping")
-		r.Header.Set("X-Hub-Signature-256", "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17")
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		fmt.Printf("%d %q\n", w.Code, w.Body)
-	}
-	// Output:
-	// ping Hello, World!
-	// 200 ""
-	// log: github: signature mismatch
-	// 401 "{\"status\":\"error\",\"code\":\"invalid_signature\",\"message\":\"Invalid signature\"}"
 }

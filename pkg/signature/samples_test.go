@@ -68,6 +68,11 @@ func compose(scheme, id string, at time.Time, payload []byte) signature.Outgoing
 		if len(strconv.FormatInt(at.Unix(), 10)) != 10 { // the only times they sign
 			out.Time = time.Unix(1e9+at.Unix()%9e9, int64(at.Nanosecond()))
 		}
+	case "hubspot": // signs times of thirteen digits only, and an array or an object
+		if len(strconv.FormatInt(at.UnixMilli(), 10)) != 13 {
+			out.Time = time.UnixMilli(1_000_000_000_000 + at.UnixMilli()%9_000_000_000_000)
+		}
+		out.Body = append([]byte("["), payload...)
 	case "linear":
 		out.Body = fmt.Appendf(nil, `{"webhookTimestamp":%d,"data":"%x"}`, at.UnixMilli(), payload)
 	case "twilio":

@@ -12,21 +12,30 @@ import (
 func registry() []scheme {
 	return []scheme{
 		bitbucket(),
+		convoy(),
+		convoyAdvanced(),
 		discord(),
 		dropbox(),
 		generic(),
 		github(),
 		githubSHA1(),
+		gitlab(),
+		hubspot(),
 		intercom(),
 		linear(),
 		mailgun(),
+		paddle(),
 		sendgrid(),
 		shopify(),
+		slack(),
 		square(),
 		standard(),
 		standardEd25519(),
+		stripe(),
 		svix(),
 		twilio(),
+		twitch(),
+		zoom(),
 	}
 }
 
@@ -103,6 +112,9 @@ type claim struct {
 	token []byte
 	// match has every field but Scheme and Secret.
 	match Match
+	// covered is what of match only some keys prove, for the scheme that has two
+	// kinds of proof. Such a key puts it into match when it fits.
+	covered Match
 	// scratch holds the bytes that message and signatures point into, body
 	// excepted.
 	scratch []byte

@@ -100,7 +100,7 @@ func fitting(id string, limit int) string {
 // section 7.6.1).
 func notKept(name string) bool {
 	switch name {
-	case "Authorization", "Cookie", "Proxy-Authorization",
+	case "Authorization", "Cookie", "Proxy-Authorization", "X-Gitlab-Token",
 		"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
 		return true
 	}

@@ -28,7 +28,7 @@ func TestHeadersJSON(t *testing.T) {
 	got := map[string][]string{}
 	raw := intake.HeadersJSON(headers(
 		"content-type", "application/json", "X-A", "1", "x-b", "q\"\\\t€", "X-A", "2", "X-Bad", "a\xffb",
-		"Authorization", "Bearer geheim", "Cookie", "geheim=1", "Proxy-Authorization", "geheim",
+		"Authorization", "Bearer geheim", "Cookie", "geheim=1", "Proxy-Authorization", "geheim", "X-Gitlab-Token", "geheim",
 		"Connection", "keep-alive", "TE", "trailers", "Transfer-Encoding", "chunked", "Upgrade", "h2c", "Keep-Alive", "5",
 	))
 	if err := json.Unmarshal(raw, &got); err != nil {

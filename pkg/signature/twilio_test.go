@@ -66,6 +66,7 @@ func TestVerifier_TwilioBody(t *testing.T) {
 		{"escape of nothing", twilioURL, twilioForm, "A=%g1", "A%g1", signature.ErrMalformed},
 		{"escape in a name", twilioURL, twilioForm, "%zz=1", "%zz1", signature.ErrMalformed},
 		{"semicolon", twilioURL, twilioForm, "A=1;B=2", "A1B2", signature.ErrMalformed},
+		{"semicolon before digits", twilioURL, twilioForm, "A=1;41", "A1A", signature.ErrMalformed},
 		{"form not in order", twilioURL, twilioForm, "B=1&A=2", "B1A2", signature.ErrMismatch},
 		{"form left out", twilioURL, twilioForm, "A=1", "", signature.ErrMismatch},
 		{"no body, no type", twilioURL, "", "", "", nil},

@@ -201,10 +201,12 @@ func TestVerifier_TwilioPort(t *testing.T) {
 func TestVerifier_TwilioDivisions(t *testing.T) {
 	t.Parallel()
 	good := twilioOf(plainSecret, twilioURL+"Body1To2")
+	chosen := twilioOf(plainSecret, twilioURL+"Bodyhi From+9From+1")
 	for name, r := range map[string]signature.Request{
-		"another name":      twilioRequest(twilioURL, twilioForm, "Bod=y1To2", good),
-		"fields in the URL": twilioRequest(twilioURL+"Body1", twilioForm, "To=2", good),
-		"no field at all":   twilioRequest(twilioURL+"Body1To2", "", "", good),
+		"a field out of a value": twilioRequest(twilioURL, twilioForm, "Body=hi+&From=%2B9From%2B1", chosen),
+		"another name":           twilioRequest(twilioURL, twilioForm, "Bod=y1To2", good),
+		"fields in the URL":      twilioRequest(twilioURL+"Body1", twilioForm, "To=2", good),
+		"no field at all":        twilioRequest(twilioURL+"Body1To2", "", "", good),
 	} {
 		if _, err := verifier(t, "twilio", plainSecret).Verify(r, testTime); err != nil {
 			t.Errorf("%s: %v: the documentation says more than is true", name, err)

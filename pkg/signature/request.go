@@ -53,8 +53,8 @@ type Match struct {
 	IDSigned bool
 	// Timestamp is the signed time, in UTC, or zero where the scheme has none.
 	Timestamp time.Time
-	// EventType is the type from the scheme's own header, or empty. Bounded as
-	// ID is; no scheme here signs it.
+	// EventType is the type from the scheme's own header, or empty. Bounded as ID
+	// is, but that GitLab's may hold spaces; no scheme here signs it.
 	EventType string
 }
 

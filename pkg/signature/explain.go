@@ -117,11 +117,7 @@ func Explain(r Request, scheme string, secrets []string, now time.Time, opts ...
 func explainScheme(s scheme, r Request, secrets []string, now time.Time, o options) Explanation {
 	v := newVerifier(s, o)
 	for i, secret := range secrets {
-		err := checkSecrets([]string{secret})
-		if err == nil {
-			err = v.add(i, secret)
-		}
-		if err != nil {
+		if err := usable(secret, func() error { return v.add(i, secret) }); err != nil {
 			v.unusable = both(v.unusable, fmt.Errorf("%s: secret %d of %d: %w", s.name, i+1, len(secrets), err))
 		}
 	}
@@ -130,6 +126,14 @@ func explainScheme(s scheme, r Request, secrets []string, now time.Time, o optio
 	}
 	match, err := v.Verify(r, now)
 	return explained(match, err, newInquiry(v, r, secrets, now))
+}
+
+// usable refuses a blank secret, or else asks.
+func usable(secret string, use func() error) error {
+	if strings.TrimSpace(secret) == "" {
+		return ErrEmptySecret
+	}
+	return use()
 }
 
 func explained(match Match, err error, i *inquiry) Explanation {

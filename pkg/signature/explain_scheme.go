@@ -20,11 +20,13 @@ func explainDetected(r Request, secrets []string, now time.Time, o options) Expl
 	}
 	var unusable error
 	for n, secret := range secrets {
-		err := checkSecrets([]string{secret})
-		if err == nil {
-			err = d.add(n, secret, len(secrets))
+		err := usable(secret, func() error { return d.add(n, secret, len(secrets)) })
+		if errors.Is(err, ErrEmptySecret) {
+			err = fmt.Errorf("secret %d of %d: %w", n+1, len(secrets), err)
 		}
-		unusable = errors.Join(unusable, err)
+		if err != nil {
+			unusable = both(unusable, err)
+		}
 	}
 	v, err := d.choose(r)
 	if err != nil {

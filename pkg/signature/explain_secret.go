@@ -167,12 +167,10 @@ func (i *inquiry) unusableSecrets(verified bool) (found []Finding) {
 		return nil
 	}
 	for n, secret := range i.secrets {
-		err := checkSecrets([]string{secret})
-		if err == nil {
-			_, err = i.scheme.verifying(secret)
-		} else {
-			err = ErrEmptySecret
-		}
+		err := usable(secret, func() error {
+			_, err := i.scheme.verifying(secret)
+			return err
+		})
 		if err == nil {
 			continue
 		}

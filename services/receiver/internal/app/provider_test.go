@@ -122,7 +122,7 @@ func (p provider) sign(t *testing.T, id string, at time.Time, body string, pairs
 func mailgunBody(key, token string, at time.Time, data string) string {
 	token = strings.ReplaceAll(token, "_", "")
 	mac := hmac.New(sha256.New, []byte(key))
-	fmt.Fprintf(mac, "%d%s", at.Unix(), token)
+	mac.Write(fmt.Appendf(nil, "%d%s", at.Unix(), token))
 	return fmt.Sprintf(`{"signature":{"timestamp":"%d","token":%q,"signature":%q},"type":"order.noted","event-data":{"event":%q}}`,
 		at.Unix(), token, hex.EncodeToString(mac.Sum(nil)), data)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/signet/pkg/signature"
 )
 
 // eventHeaders are where providers say the event's type outside the body.
@@ -178,6 +180,50 @@ func TestSchemes_forms(t *testing.T) {
 				t.Errorf("stored is %+v", m)
 			}
 		})
+	}
+}
+
+// TestSchemes_signedURL: path and query count as they are spelled in the request line, under the public base.
+func TestSchemes_signedURL(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, "square", "square")
+	r := start(t, append(p.variables(), "RECEIVER_PUBLIC_URL="+publicURL)...)
+	signer, err := signature.NewSigner(p.Name, p.signing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, c := range []struct {
+		signed, sent string
+		status       int
+	}{
+		{"/webhook/square", "/webhook/square", 200},
+		{"/webhook/square?a=%7e%2F&b=/../c&d", "/webhook/square?a=%7e%2F&b=/../c&d", 200},
+		{"/webhook/square?a=%7E", "/webhook/square?a=%7e", 401},
+		{"/webhook/square?a=1", "/webhook/square", 401},
+		{"/webhook/square", "/webhook/square?a=1", 401},
+		{"/webhook/square/", "/webhook/square", 401},
+	} {
+		body := fmt.Sprintf(`{"event_id":"evt_%d"}`, n)
+		h := header("Content-Type", "application/json", "X-Forwarded-Host", "elsewhere.example.com")
+		if err := signer.Sign(signature.Outgoing{Method: http.MethodPost, URL: publicURL + c.signed, Body: []byte(body)}, h); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.post(c.sent, body, h); got.status != c.status {
+			t.Errorf("signed %s, sent %s: %d %s", c.signed, c.sent, got.status, got.body)
+		}
+	}
+}
+
+// TestSchemes_idInSignedBody: a header that nobody signs does not make a new event of a signed one.
+func TestSchemes_idInSignedBody(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, "stripe", "stripe")
+	r := start(t, p.variables()...)
+	first := r.send(t, p, p.compose(t, "evt_1", time.Now()), http.StatusOK, taken)
+	again := r.send(t, p, p.compose(t, "evt_1", time.Now(), "Idempotency-Key", "k", "Webhook-Id", "w"), http.StatusOK, taken)
+	other := r.send(t, p, p.compose(t, "evt_2", time.Now()), http.StatusOK, taken)
+	if !again.Duplicate || again.ID != first.ID || other.Duplicate {
+		t.Errorf("first %+v, again %+v, another %+v", first, again, other)
 	}
 }
 

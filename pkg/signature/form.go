@@ -67,28 +67,30 @@ func (f formField) compare(other formField, text []byte) int {
 // appendDecoded decodes a name or value. A semicolon is refused: some readers
 // take it to separate fields.
 func appendDecoded(dst, text []byte) ([]byte, bool) {
-	for i := 0; i < len(text); i++ {
-		b := text[i]
-		switch b {
-		case ';':
-			return dst, false
-		case '+':
-			b = ' '
-		case '%':
-			if i+2 >= len(text) {
-				return dst, false
-			}
-			high, low := hexValue(text[i+1]), hexValue(text[i+2])
-			if high|low > 0xf {
-				return dst, false
-			}
-			b = high<<4 | low
-			i += 2
+	for {
+		plain := 0
+		for plain < len(text) && !isFormSyntax(text[plain]) {
+			plain++
 		}
-		dst = append(dst, b)
+		dst, text = append(dst, text[:plain]...), text[plain:]
+		switch {
+		case len(text) == 0:
+			return dst, true
+		case text[0] == '+':
+			dst, text = append(dst, ' '), text[1:]
+			continue
+		case text[0] == ';' || len(text) < len("%00"):
+			return dst, false
+		}
+		high, low := hexValue(text[1]), hexValue(text[2])
+		if high|low > 0xf {
+			return dst, false
+		}
+		dst, text = append(dst, high<<4|low), text[len("%00"):]
 	}
-	return dst, true
 }
+
+func isFormSyntax(b byte) bool { return b == '%' || b == '+' || b == ';' }
 
 // hexValue returns what a hexadecimal digit stands for, and 0xff for anything
 // else.

@@ -17,11 +17,12 @@ import (
 // Content-Type, which is not signed, tells the two apart: another one leads to
 // another message or to a body that nothing covers, and both are refused.
 //
-// Nothing separates URL, names and values, so the signature fits every other
+// Nothing separates URL, names and values, so a signature fits every other
 // division of the same text: "Body=1&To=2" counts as "Bod=y1To2" too, and fields
 // may be moved into the URL's query. Whoever captured a genuine request can send
-// it in such a division. A receiver that looks at the names it knows, and takes
-// no other path or query than the one it was configured with, is not misled.
+// it in such a division and, having also chosen a value in it (the text of an
+// SMS, say), give other fields values of their choice. No check here can tell:
+// only TLS, which keeps requests from being captured, stands before that.
 func twilio() scheme {
 	return scheme{
 		name:     "twilio",

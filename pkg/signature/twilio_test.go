@@ -66,6 +66,7 @@ func TestVerifier_TwilioBody(t *testing.T) {
 		{"escape of nothing", twilioURL, twilioForm, "A=%g1", "A%g1", signature.ErrMalformed},
 		{"escape in a name", twilioURL, twilioForm, "%zz=1", "%zz1", signature.ErrMalformed},
 		{"semicolon", twilioURL, twilioForm, "A=1;B=2", "A1B2", signature.ErrMalformed},
+		{"semicolon before digits", twilioURL, twilioForm, "A=1;41", "A1A", signature.ErrMalformed},
 		{"form not in order", twilioURL, twilioForm, "B=1&A=2", "B1A2", signature.ErrMismatch},
 		{"form left out", twilioURL, twilioForm, "A=1", "", signature.ErrMismatch},
 		{"no body, no type", twilioURL, "", "", "", nil},
@@ -200,10 +201,12 @@ func TestVerifier_TwilioPort(t *testing.T) {
 func TestVerifier_TwilioDivisions(t *testing.T) {
 	t.Parallel()
 	good := twilioOf(plainSecret, twilioURL+"Body1To2")
+	chosen := twilioOf(plainSecret, twilioURL+"Bodyhi From+9From+1")
 	for name, r := range map[string]signature.Request{
-		"another name":      twilioRequest(twilioURL, twilioForm, "Bod=y1To2", good),
-		"fields in the URL": twilioRequest(twilioURL+"Body1", twilioForm, "To=2", good),
-		"no field at all":   twilioRequest(twilioURL+"Body1To2", "", "", good),
+		"a field out of a value": twilioRequest(twilioURL, twilioForm, "Body=hi+&From=%2B9From%2B1", chosen),
+		"another name":           twilioRequest(twilioURL, twilioForm, "Bod=y1To2", good),
+		"fields in the URL":      twilioRequest(twilioURL+"Body1", twilioForm, "To=2", good),
+		"no field at all":        twilioRequest(twilioURL+"Body1To2", "", "", good),
 	} {
 		if _, err := verifier(t, "twilio", plainSecret).Verify(r, testTime); err != nil {
 			t.Errorf("%s: %v: the documentation says more than is true", name, err)

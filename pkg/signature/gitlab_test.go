@@ -89,6 +89,16 @@ func TestVerifier_GitlabProofs(t *testing.T) {
 	}
 }
 
+// TestVerifier_GitlabOtherTokens: the whole of a token counts.
+func TestVerifier_GitlabOtherTokens(t *testing.T) {
+	t.Parallel()
+	v := verifier(t, "gitlab", "the token")
+	for i := range 2000 {
+		_, err := v.Verify(signature.Request{Header: gitlabHeaders(fmt.Sprintf("the token %d", i), "", "")}, testTime)
+		wantError(t, err, signature.ErrMismatch)
+	}
+}
+
 // TestVerifier_GitlabPooled: what one request proved says nothing of the next.
 func TestVerifier_GitlabPooled(t *testing.T) {
 	t.Parallel()

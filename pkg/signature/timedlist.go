@@ -89,7 +89,7 @@ func (l timedList) readParts(list string, c *claim) (seconds string, err error) 
 func (c *claim) addHex(header, text string) error {
 	start := len(c.scratch)
 	if len(text) != hex.EncodedLen(sha256.Size) || !c.decode(text, hexadecimal) {
-		c.scratch = c.scratch[:start]
+		c.scratch = c.scratch[:start] // decode leaves what came before the first wrong digit
 		return nil
 	}
 	if len(c.signatures) == maxSignatures {

@@ -245,3 +245,23 @@ func FuzzVerifyTwitch(f *testing.F) {
 		check(t, err, false)
 	})
 }
+
+// TestVerifier_TwitchHandshakeVector answers the one verification among the
+// vectors.
+func TestVerifier_TwitchHandshakeVector(t *testing.T) {
+	t.Parallel()
+	answered := 0
+	for _, vec := range vectors(t) {
+		if vec.Scheme != "twitch" {
+			continue
+		}
+		reply, ok, err := verifier(t, "twitch", vec.Secret).Handshake(vec.request(), time.Unix(vec.Time, 0))
+		if wantError(t, err, nil); ok {
+			answered++
+			checkReply(t, reply, ok, err, "text/plain", "11535768-497e-14ec-8197-ba2cb5341a01", nil)
+		}
+	}
+	if answered != 1 {
+		t.Errorf("%d answered", answered)
+	}
+}

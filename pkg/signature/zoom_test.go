@@ -90,3 +90,29 @@ func TestVerifier_HandshakeElsewhere(t *testing.T) {
 		t.Errorf("%t, %v", ok, err)
 	}
 }
+
+// TestVerifier_ZoomHandshakeVectors: the answers that two public receivers test
+// for. Their requests are unsigned, so the signature is ours.
+func TestVerifier_ZoomHandshakeVectors(t *testing.T) {
+	t.Parallel()
+	for _, vec := range []struct{ source, secret, plain, encrypted string }{
+		{
+			"mattermost/mattermost-plugin-zoom server/webhook_test.go", "zoomwebhooksecret", "Kn5a3Wv7SP6YP5b4BWfZpg",
+			"2a41c3138d2187a756c51428f78d192e9b88dcf44dd62d1b081ace4ec2241e0a",
+		},
+		{
+			"elastic/beats x-pack/filebeat/input/http_endpoint/handler_test.go", "secretValueTest", "qgg8vlvZRS6UYooatFL8Aw",
+			"70c1f2e2e6ca2d39297490d1f9142c7d701415ea8e6151f6562a08fa657a40ff",
+		},
+	} {
+		request := v0Request("zoom", vec.secret, "1700000000", zoomHandshake(vec.plain))
+		reply, ok, err := verifier(t, "zoom", vec.secret).Handshake(request, testTime)
+		var got map[string]string
+		if err != nil || !ok || json.Unmarshal(reply.Body, &got) != nil || len(got) != 2 {
+			t.Errorf("%s: %t, %v, %s", vec.source, ok, err, reply.Body)
+		}
+		if got["plainToken"] != vec.plain || got["encryptedToken"] != vec.encrypted {
+			t.Errorf("%s: %s", vec.source, reply.Body)
+		}
+	}
+}

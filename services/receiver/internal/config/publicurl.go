@@ -30,7 +30,7 @@ func (c *Config) checkPublicURL() service.Faults {
 	var needing []string
 	for _, s := range c.Sources {
 		for _, scheme := range s.Schemes {
-			if info, err := signature.Describe(scheme); err == nil && info.SignsURL && len(s.Secrets) > 0 {
+			if info, err := signature.Describe(scheme); err == nil && info.SignsURL {
 				needing = append(needing, s.Name+" ("+scheme+")")
 			}
 		}

@@ -57,7 +57,7 @@ func New(cfg Config) *Intake { return &Intake{cfg: cfg} }
 func (i *Intake) Mount(r fiber.Router) {
 	for _, path := range []string{"/webhook", "/webhook/*"} {
 		r.Post(path, i.receive)
-		r.Add(fiber.MethodGet, path, i.probe) // Get would answer HEAD too
+		r.Get(path, i.probe) // and HEAD, which no provider tests with
 		r.All(path, methodNotAllowed)
 	}
 }

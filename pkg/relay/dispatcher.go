@@ -222,7 +222,7 @@ func (d *Dispatcher) unclaim(claims []claimed) {
 		l.held--
 		l.look, l.nextAt = false, later
 	}
-	d.giveBack(later, claims...)
+	d.giveBack(d.cfg.Poll, claims...)
 }
 
 // freed takes note of attempts that are over.

@@ -14,6 +14,9 @@ func (w *writer) runEngine(group []*op) {
 		return
 	}
 	ctx := context.Background() // an interrupted statement would roll back everybody's work
+	if engine, ok := w.engine.(atOnce); ok && w.appendAtOnce(ctx, engine, group) {
+		return
+	}
 	err := w.transact(ctx, func(ctx context.Context, t *txn) error { return perform(ctx, t, group) })
 	if err == nil {
 		reportAll(group, nil)
@@ -43,6 +46,47 @@ func reportAll(group []*op, err error) {
 	for _, o := range group {
 		o.report(err)
 	}
+}
+
+// appendAtOnce commits a group in which there is nothing but drafts. False: that could not be, and nothing was done
+// that counts.
+func (w *writer) appendAtOnce(ctx context.Context, engine atOnce, group []*op) bool {
+	var drafts []*prepared
+	for _, o := range group {
+		if o.drafts == nil {
+			return false
+		}
+		drafts = append(drafts, o.drafts...)
+	}
+	bounded, cancel := w.bounded(ctx)
+	defer cancel()
+	s, err := w.engine.session(bounded)
+	if err != nil {
+		reportAll(group, fmt.Errorf("%w: connect: %w", ErrUnavailable, err))
+		return true
+	}
+	t := newTxn(w.engine, s, w.shard)
+	later, done, err := engine.appendAtOnce(bounded, t, drafts)
+	s.release()
+	if err = w.engine.classify(err); err != nil && !errors.Is(err, ErrUnavailable) {
+		return false // one of them is at fault: each is tried by itself
+	}
+	if err == nil && !done {
+		return false
+	}
+	w.committed(t)
+	if err == nil && len(later) > 0 {
+		err = w.transact(ctx, func(ctx context.Context, t *txn) error {
+			for _, p := range later {
+				if err := duplicate(ctx, t, p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	reportAll(group, err)
+	return true
 }
 
 // errTooSlow: an effect had its time and did not finish.

@@ -93,6 +93,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
+// changesTime is how long the engine's own changes may take on PostgreSQL. Nobody who sent something waits for them,
+// and a database that is merely slow must let them come to their end.
+const changesTime = 30 * time.Second
+
 func (s *Store) open(ctx context.Context) error {
 	path, isFile := strings.CutPrefix(s.cfg.URL, "sqlite:")
 	switch {
@@ -104,6 +108,15 @@ func (s *Store) open(ctx context.Context) error {
 		s.engine = e
 		s.appends = newWriter(e, s.cfg, s.wake, 0, 0)
 		s.changes, s.effects = s.appends, s.appends
+	case strings.HasPrefix(s.cfg.URL, "postgres://"), strings.HasPrefix(s.cfg.URL, "postgresql://"):
+		e, err := openPostgres(ctx, s.cfg)
+		if err != nil {
+			return err
+		}
+		s.engine = e
+		s.appends = newWriter(e, s.cfg, s.wake, newShard(), s.cfg.AppendWait)
+		s.changes = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
+		s.effects = newWriter(e, s.cfg, s.wake, newShard(), 2*s.cfg.EffectTimeout+s.cfg.AppendWait)
 	default:
 		return fmt.Errorf("%w database URL: want sqlite: and a file's path, or postgres:// and a server", ErrInvalid)
 	}

@@ -78,13 +78,13 @@ func installed(port string) (*process, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata="+data, "--username="+superuser, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+	initdb := exec.CommandContext(context.Background(), filepath.Join(bin, "initdb"), "--pgdata="+data, "--username="+superuser, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
 	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: who}
 	initdb.Dir = dir
 	if said, err := initdb.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, said), os.RemoveAll(dir))
 	}
-	p.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1",
+	p.cmd = exec.CommandContext(context.Background(), filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1",
 		"-c", "unix_socket_directories=", "-c", "max_connections=300")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
 	p.cmd.Dir = dir
@@ -138,10 +138,10 @@ func container(port string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if said, err := exec.Command(docker, "info").CombinedOutput(); err != nil {
+	if said, err := exec.CommandContext(context.Background(), docker, "info").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("neither PostgreSQL's binaries nor a Docker engine: %w: %.200s", err, said)
 	}
-	p := &process{cmd: exec.Command(docker, "run", "--rm", "--publish", "127.0.0.1:"+port+":5432",
+	p := &process{cmd: exec.CommandContext(context.Background(), docker, "run", "--rm", "--publish", "127.0.0.1:"+port+":5432",
 		"--env", "POSTGRES_HOST_AUTH_METHOD=trust", image, "-c", "max_connections=300")}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{}
 	return p, p.run()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -58,7 +59,7 @@ const (
 func (s *Store) claim(ctx context.Context, wants []want) (map[string]got, error) {
 	var all map[string]got
 	asked := s.cfg.Now()
-	err := s.write(ctx, func(ctx context.Context, t *txn) error {
+	err := s.claims.do(ctx, newOp(func(ctx context.Context, t *txn) error {
 		all = make(map[string]got, len(wants))
 		ahead := asked.Sub(t.now)
 		for _, w := range wants {
@@ -75,7 +76,7 @@ func (s *Store) claim(ctx context.Context, wants []want) (map[string]got, error)
 			all[w.target] = g
 		}
 		return nil
-	})
+	}))
 	return all, err
 }
 
@@ -97,10 +98,14 @@ func (t *txn) claimTarget(ctx context.Context, w want, lease time.Duration) (got
 	if err != nil {
 		return got{}, err
 	}
+	asked := len(claims) == w.limit
+	if claims, err = t.engine.confirm(ctx, t, claims); err != nil {
+		return got{}, err
+	}
 	slices.SortFunc(claims, func(a, b claimed) int { return cmp.Compare(a.seq, b.seq) })
 	t.moved(w.target, Pending, Delivering, int64(len(claims)))
 	g := got{claims: claims}
-	if len(claims) == w.limit { // there may be more: it is asked again soon
+	if asked { // there may be more: it is asked again soon
 		return g, nil
 	}
 	var next int64
@@ -127,6 +132,9 @@ func (s *Store) load(ctx context.Context, claims []claimed) (map[int64]Message, 
 		return nil, err
 	}
 	rows, err := s.engineReader.query(ctx, selectBodies, string(list))
+	if err != nil && errors.Is(s.engine.classify(err), ErrUnavailable) { // the connection may only have been idle for too long
+		rows, err = s.engineReader.query(ctx, selectBodies, string(list))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +174,7 @@ func (s *Store) sweep(ctx context.Context) (int, error) {
 
 func (s *Store) expire(ctx context.Context, every bool, reason string) (int, error) {
 	var n int
-	err := s.write(ctx, func(ctx context.Context, t *txn) error {
+	err := s.claims.do(ctx, newOp(func(ctx context.Context, t *txn) error {
 		before := t.now.UnixMicro()
 		if every {
 			before = math.MaxInt64
@@ -192,7 +200,7 @@ func (s *Store) expire(ctx context.Context, every bool, reason string) (int, err
 		}
 		n = len(claims)
 		return nil
-	})
+	}))
 	return n, err
 }
 

@@ -62,7 +62,7 @@ func (w *writer) appendAtOnce(ctx context.Context, engine atOnce, group []*op) b
 	defer cancel()
 	s, err := w.engine.session(bounded)
 	if err != nil {
-		reportAll(group, fmt.Errorf("%w: connect: %w", ErrUnavailable, err))
+		reportAll(group, fmt.Errorf("%w: %w", errNotBegun, err))
 		return true
 	}
 	t := newTxn(w.engine, s, w.shard)
@@ -89,6 +89,12 @@ func (w *writer) appendAtOnce(ctx context.Context, engine atOnce, group []*op) b
 	return true
 }
 
+// maxTries is how often an effect is run again because another process had what it needed.
+const maxTries = 3
+
+// errNotBegun: the database was out of reach before anything of a transaction was done.
+var errNotBegun = fmt.Errorf("%w: no transaction", ErrUnavailable)
+
 // errTooSlow: an effect had its time and did not finish.
 var errTooSlow = errors.New("relay: effect took longer than allowed")
 
@@ -102,7 +108,7 @@ func (w *writer) runEffects(group []*op) {
 	err := w.transact(context.Background(), func(ctx context.Context, t *txn) error {
 		var outcomes []*result
 		for i, o := range group {
-			if i > 0 && time.Since(began) > w.cfg.EffectTimeout {
+			if i > 0 && time.Since(began) > w.groupTime {
 				break
 			}
 			last = i
@@ -126,6 +132,12 @@ func (w *writer) runEffects(group []*op) {
 	})
 	done, rest := group[:last+1], group[last+1:]
 	switch {
+	case errors.Is(err, errNotBegun):
+		reportAll(group, err)
+		rest = nil
+	case len(group) == 1 && w.engine.contended(err) && group[0].tries < maxTries:
+		group[0].tries++
+		rest = group
 	case err == nil || len(group) == 1:
 		reportAll(done, err)
 	case errors.Is(err, errTooSlow):
@@ -176,13 +188,13 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	defer cancel()
 	s, err := w.engine.session(ctx)
 	if err != nil {
-		return fmt.Errorf("%w: connect: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", errNotBegun, err)
 	}
 	defer s.release()
 	t := newTxn(w.engine, s, w.shard)
 	if t.now, err = s.begin(ctx); err != nil {
 		s.rollback()
-		return fmt.Errorf("%w: begin: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", errNotBegun, err)
 	}
 	if err = f(ctx, t); err == nil {
 		err = t.flush(ctx)

@@ -21,6 +21,8 @@ type engine interface {
 	// classify marks the engine's own failures as ErrUnavailable; what is wrong with a statement or its values
 	// stays as it is.
 	classify(err error) error
+	// contended says that a statement had to give way to another process, and may go through the next time.
+	contended(err error) bool
 	migrate(ctx context.Context, sets []Migrations, now time.Time) error
 	durability(ctx context.Context) (Durability, error)
 	// callers reads for a service, and engineReader for the dispatcher: callers who hold all of their connections
@@ -39,6 +41,8 @@ type rows interface {
 	stage(ctx context.Context, t *txn, drafts []*prepared) error
 	// settle records outcomes; one that lost its lease changes nothing and says so in its err.
 	settle(ctx context.Context, t *txn, results []*result) error
+	// confirm gives back those of the claims whose ordering key turns out not to be free, and answers the others.
+	confirm(ctx context.Context, t *txn, claims []claimed) ([]claimed, error)
 	// addTotals changes the totals, in the order given.
 	addTotals(ctx context.Context, t *txn, changes []change) error
 }

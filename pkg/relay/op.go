@@ -22,6 +22,7 @@ type op struct {
 	after   func(error) // called once with the result of the commit
 	done    chan error  // or this gets it
 	state   atomic.Int32
+	tries   int // of an effect, alone
 }
 
 // newOp makes an operation of the engine's own statements. It may run twice, after a rollback.

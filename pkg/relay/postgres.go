@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,11 +21,13 @@ import (
 type postgresEngine struct {
 	writers, forCallers, forEngine *sql.DB
 
-	idle time.Duration // after which the server ends a transaction whose client is silent
+	// idle is after how long the server ends a transaction whose client is silent, so that one that was stopped in the
+	// middle does not hold its locks for ever; patience, how long a statement waits for another's locks.
+	idle, patience time.Duration
 }
 
 // Connections of one store that write: one for each of its writers, and one to spare for what is read back.
-const postgresWriters = 4
+const postgresWriters = 5
 
 // connectTime bounds a connection attempt where the URL does not (connect_timeout).
 const connectTime = 2 * time.Second
@@ -45,7 +49,7 @@ func openPostgres(ctx context.Context, cfg Config) (_ *postgresEngine, err error
 	if conn.RuntimeParams["synchronous_commit"] == "" {
 		conn.RuntimeParams["synchronous_commit"] = "on"
 	}
-	e := &postgresEngine{idle: cfg.EffectTimeout + cfg.AppendWait}
+	e := &postgresEngine{idle: cfg.EffectTimeout + cfg.AppendWait, patience: max(cfg.EffectTimeout/2, time.Millisecond)}
 	callers := 2 * max(2, runtime.GOMAXPROCS(0))
 	e.writers, e.forCallers, e.forEngine = pool(conn, postgresWriters), pool(conn, callers), pool(conn, 1)
 	if err := e.check(ctx); err != nil {
@@ -150,11 +154,11 @@ func (*postgresEngine) classify(err error) error {
 		return err
 	}
 	if pe := (*pgconn.PgError)(nil); errors.As(err, &pe) {
-		switch pe.Code[:2] {
-		case "08", "53", "57", "58", "XX":
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-		if pe.Code == "25006" { // read-only: a standby, or a server that is being failed over
+		switch {
+		case strings.HasPrefix(pe.Code, "57P"), // shutting down, starting up; 57014 is a statement that was cancelled
+			pe.Code == "25006",                     // read-only: a standby, or a server that is being failed over
+			pe.Code == "25P03", pe.Code == "25P04", // the server gave up waiting for us
+			slices.Contains([]string{"08", "53", "58", "XX"}, pe.Code[:min(2, len(pe.Code))]):
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		return err
@@ -163,6 +167,12 @@ func (*postgresEngine) classify(err error) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
+}
+
+// contended finds deadlocks, serialization failures, and locks that were waited for too long.
+func (*postgresEngine) contended(err error) bool {
+	pe := (*pgconn.PgError)(nil)
+	return errors.As(err, &pe) && slices.Contains([]string{"40001", "40P01", "55P03"}, pe.Code)
 }
 
 // newShard picks a shard of the totals. Two writers with the same one wait for each other's commits, nothing worse.

@@ -30,10 +30,11 @@ func (e *postgresEngine) session(ctx context.Context) (session, error) {
 }
 
 // start begins a transaction and asks for the time, in one round trip. Settings are the transaction's own, so that
-// they hold with a pooler in between as well. A client that was stopped in the middle must not hold its locks for ever.
+// they hold with a pooler in between as well.
 func (e *postgresEngine) start() string {
 	return fmt.Sprintf(`BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-SET LOCAL idle_in_transaction_session_timeout = %d; SELECT relay_now()`, e.idle.Milliseconds())
+SET LOCAL idle_in_transaction_session_timeout = %d; SET LOCAL lock_timeout = %d; SELECT relay_now()`,
+		e.idle.Milliseconds(), e.patience.Milliseconds())
 }
 
 func (s *postgresSession) begin(ctx context.Context) (now time.Time, err error) {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"example.com/signet/pkg/relay"
 	"example.com/signet/pkg/relay/relaytest"
 )
@@ -303,6 +305,135 @@ func TestPostgres_OneKeyAtATimeAcrossStores(t *testing.T) {
 		if want := "0 1 2 3 4 5 6 7 8 9 10 11 "; got != want {
 			t.Errorf("key %s: %s", key, got)
 		}
+	}
+	f.balanced()
+}
+
+// TestPostgres_ClaimOfABlockedKeyIsGivenBack plays another process that is in the middle of claiming a later delivery
+// of a key, unseen, while an earlier one that was cancelled is retried.
+func TestPostgres_ClaimOfABlockedKeyIsGivenBack(t *testing.T) {
+	t.Parallel()
+	f := open(t, postgres)
+	f.target("a")
+	first := f.only(f.append(relay.Draft{OrderingKey: "k", Targets: []string{"a"}}).ID)
+	second := f.only(f.append(relay.Draft{OrderingKey: "k", Targets: []string{"a"}}).ID)
+	if err := f.Cancel(t.Context(), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	other, err := pgx.Connect(t.Context(), f.cfg.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(context.Background())
+	for _, statement := range []string{
+		`BEGIN`,
+		`UPDATE deliveries SET state = 'delivering', lease_token = lease_token + 1, lease_until = 1 << 62 WHERE id = '` + second.ID + `'`,
+		`SELECT pg_advisory_xact_lock(hashtextextended('a:k', 0))`,
+	} {
+		if _, err := other.Exec(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	if _, err := f.Retry(t.Context(), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	seen := f.dispatch(runners{"a": answer(relay.Delivered(""))})
+	eventually(t, "the claim waits", func() bool {
+		return f.number(`SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`) == 1
+	})
+	if _, err := other.Exec(t.Context(), `COMMIT`); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case o := <-seen:
+		t.Fatalf("two of one key at once: %+v", o)
+	case <-time.After(200 * time.Millisecond):
+	}
+	if d := f.only(first.MessageID); d.State != relay.Pending || d.Attempts != 0 {
+		t.Errorf("given back: %+v", d)
+	}
+}
+
+// TestPostgres_ForeignSQLIsGuarded: what foreign code may not do fails, and takes its transaction with it.
+func TestPostgres_ForeignSQLIsGuarded(t *testing.T) {
+	t.Parallel()
+	f := open(t, postgres)
+	f.target("a")
+	id := f.append(relay.Draft{Targets: []string{"a"}}).ID
+	for _, query := range []string{
+		"COMMIT", "commit", "/* x */ COMMIT", "-- x\nROLLBACK", "SELECT 1; COMMIT", "SAVEPOINT s", "SET synchronous_commit = off",
+		"SELECT set_config('synchronous_commit', 'off', true)", "DELETE FROM messages", "UPDATE deliveries SET state = 'delivered'",
+		`UPDATE ONLY "deliveries" SET state = 'delivered'`, "UPDATE Totals SET n = 0", "DELETE FROM public.messages", "TRUNCATE counters",
+		"WITH gone AS (DELETE FROM messages RETURNING id) SELECT * FROM gone", "DROP TABLE counters", "LOCK TABLE messages",
+		"DO $$ BEGIN DELETE FROM messages; END $$", "SELECT * INTO copy FROM messages", "COPY messages TO STDOUT", "LISTEN x",
+		"INSERT INTO positions VALUES (2, 0, 0)", "MERGE INTO messages m USING counters c ON false WHEN MATCHED THEN DELETE",
+		`DELETE FROM U&"\006Dessages"`, "EXPLAIN ANALYZE DELETE FROM messages", "",
+	} {
+		err := f.AppendTx(t.Context(), func(ctx context.Context, tx *relay.OutboxTx) error {
+			if _, err := tx.Exec(ctx, increment, "escaped"); err != nil {
+				t.Errorf("%s: %v", query, err)
+			}
+			_, err := tx.Exec(ctx, query)
+			return err
+		})
+		if err == nil {
+			t.Errorf("%s was allowed", query)
+		}
+	}
+	if n, d := f.count("escaped"), f.only(id); n != 0 || d.State != relay.Pending {
+		t.Errorf("the counter is %d, the delivery %s; want nothing changed", n, d.State)
+	}
+	err := f.AppendTx(t.Context(), func(ctx context.Context, tx *relay.OutboxTx) error {
+		for _, query := range []string{
+			`SELECT id, 'DELETE FROM messages; ?' FROM messages WHERE id = ? /* UPDATE totals */ FOR UPDATE -- ?`,
+			`WITH added AS (INSERT INTO counters (name, n) VALUES (?, 1) RETURNING name) SELECT name FROM added`,
+			`UPDATE counters SET n = (SELECT count(*) FROM deliveries) WHERE name = ? RETURNING name`,
+		} {
+			rows, err := tx.Query(ctx, query, id)
+			if err != nil {
+				return err
+			}
+			if !rows.Next() {
+				t.Errorf("%s: no row: %v", query, rows.Err())
+			}
+			if err := rows.Close(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if rows, err := f.Query(t.Context(), `DELETE FROM counters`); err == nil {
+		_ = rows.Close()
+		t.Error("a query outside of transactions may write")
+	}
+	f.balanced()
+}
+
+// TestPostgres_EffectsOfTwoStoresOnOneRow: effects wait for each other's row locks, and none is failed by it.
+func TestPostgres_EffectsOfTwoStoresOnOneRow(t *testing.T) {
+	t.Parallel()
+	f := open(t, postgres, func(c *relay.Config) { c.EffectTimeout = 400 * time.Millisecond; c.Schedule = relay.Schedule{0} })
+	g := f.beside()
+	f.target("a")
+	const n = 60
+	for range n {
+		f.append(relay.Draft{Body: []byte("counter"), Targets: []string{"a"}})
+	}
+	slow := relay.Effect(func(ctx context.Context, tx relay.Tx, job relay.Job) relay.Outcome {
+		out := counting(ctx, tx, job)
+		<-time.After(10 * time.Millisecond)
+		return out
+	})
+	f.dispatch(runners{"a": slow})
+	g.dispatch(runners{"a": slow})
+	eventually(t, "everything is over", func() bool {
+		return f.number(`SELECT count(*) FROM deliveries WHERE state NOT IN ('delivered', 'failed')`) == 0
+	})
+	if got := f.count("counter"); got != n {
+		t.Errorf("%d of %d effects are there", got, n)
 	}
 	f.balanced()
 }

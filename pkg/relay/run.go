@@ -111,6 +111,10 @@ func (d *Dispatcher) runEffect(effect EffectFunc, c claimed, job Job) {
 		done := o.outcome
 		d.cfg.Observe(Observation{Job: job, Outcome: done.outcome, Duration: done.took, State: done.state})
 		return
+	case errors.Is(err, errNotBegun): // it has not had its chance
+		d.cfg.Log("apply effect", err)
+		d.giveBack(d.cfg.Poll, c)
+		return
 	case errors.Is(err, ErrLeaseLost):
 		d.cfg.Log("apply effect", fmt.Errorf("%s: %w", c.delivery.ID, err))
 		return

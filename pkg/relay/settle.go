@@ -68,6 +68,9 @@ func (t *txn) settle(ctx context.Context, results []*result) error {
 			continue
 		}
 		t.moved(r.claimed.delivery.TargetID, Delivering, r.state, 1)
+		if r.claimed.orderingKey != "" { // it is free now, and the claim after this attempt may have come too early
+			t.due[r.claimed.delivery.TargetID] = struct{}{}
+		}
 		if r.outcome.Disable == "" {
 			continue
 		}

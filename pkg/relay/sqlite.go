@@ -181,6 +181,8 @@ func readDurability(ctx context.Context, conn *sql.Conn) (Durability, error) {
 	return d, nil
 }
 
+func (*sqliteEngine) contended(error) bool { return false } // there is no other
+
 // classify finds disk full, read-only, I/O, corrupt and the like.
 func (*sqliteEngine) classify(err error) error {
 	var se *sqlite.Error

@@ -94,6 +94,11 @@ func (*sqliteEngine) settle(ctx context.Context, t *txn, results []*result) erro
 	return nil
 }
 
+// confirm: nobody else claims, so what the statement saw is what there is.
+func (*sqliteEngine) confirm(_ context.Context, _ *txn, claims []claimed) ([]claimed, error) {
+	return claims, nil
+}
+
 const addTotal = `INSERT INTO totals (target_id, state, shard, n) VALUES (?, ?, ?, ?)
   ON CONFLICT (target_id, state, shard) DO UPDATE SET n = totals.n + excluded.n`
 

@@ -39,10 +39,10 @@ type Store struct {
 	ids    *ids
 	engine engine
 
-	// Each of these commits for itself, so that on PostgreSQL none waits for another's commit: appends, what the
-	// engine does otherwise, and transactions with foreign code in them. On SQLite, where only one connection may
-	// write, all three are the same.
-	appends, changes, effects *writer
+	// Each of these commits for itself, so that on PostgreSQL none waits for another's commit: appends, claims,
+	// outcomes and what is asked for by hand, and transactions with foreign code in them. On SQLite, where only one
+	// connection may write, all of them are the same.
+	appends, claims, changes, effects *writer
 
 	callers      reader // for callers
 	engineReader reader // the dispatcher's own: callers who hold all connections do not hold up deliveries
@@ -107,7 +107,7 @@ func (s *Store) open(ctx context.Context) error {
 		}
 		s.engine = e
 		s.appends = newWriter(e, s.cfg, s.wake, 0, 0)
-		s.changes, s.effects = s.appends, s.appends
+		s.claims, s.changes, s.effects = s.appends, s.appends, s.appends
 	case strings.HasPrefix(s.cfg.URL, "postgres://"), strings.HasPrefix(s.cfg.URL, "postgresql://"):
 		e, err := openPostgres(ctx, s.cfg)
 		if err != nil {
@@ -115,6 +115,7 @@ func (s *Store) open(ctx context.Context) error {
 		}
 		s.engine = e
 		s.appends = newWriter(e, s.cfg, s.wake, newShard(), s.cfg.AppendWait)
+		s.claims = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
 		s.changes = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
 		s.effects = newWriter(e, s.cfg, s.wake, newShard(), 2*s.cfg.EffectTimeout+s.cfg.AppendWait)
 	default:
@@ -142,7 +143,7 @@ func (s *Store) writers() []*writer {
 	if s.appends == s.effects {
 		return []*writer{s.appends}
 	}
-	return []*writer{s.appends, s.changes, s.effects}
+	return []*writer{s.appends, s.claims, s.changes, s.effects}
 }
 
 // Close waits for what is being written, then closes the database. Calls after it answer ErrUnavailable.

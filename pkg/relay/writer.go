@@ -28,6 +28,9 @@ type writer struct {
 	wake   *wakeups
 	shard  int64         // of the totals
 	limit  time.Duration // of one transaction; 0: none
+	// groupTime is after how long a group of effects takes no more of them: where other processes may wait for the
+	// rows it has changed, a part of what an effect may take.
+	groupTime time.Duration
 
 	ops     chan *op
 	effects chan *op
@@ -42,8 +45,13 @@ type writer struct {
 }
 
 func newWriter(e engine, cfg Config, wake *wakeups, shard int64, limit time.Duration) *writer {
+	groupTime := cfg.EffectTimeout
+	if limit > 0 {
+		groupTime /= 4
+	}
 	return &writer{
-		engine: e, cfg: cfg, wake: wake, shard: shard, limit: limit,
+		groupTime: groupTime,
+		engine:    e, cfg: cfg, wake: wake, shard: shard, limit: limit,
 		ops: make(chan *op, queueLength), effects: make(chan *op, queueLength),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
 	}

@@ -87,6 +87,18 @@ func readTargets(ctx context.Context, from reader) ([]Target, error) {
 	return collect(rows, scanTarget)
 }
 
+const selectWaiting = `SELECT target_id FROM totals WHERE state = 'pending' GROUP BY target_id HAVING sum(n) > 0`
+
+// readWaiting finds the targets that have pending deliveries, due or not.
+func readWaiting(ctx context.Context, from reader) (map[string]bool, error) {
+	rows, err := from.query(ctx, selectWaiting)
+	if err != nil {
+		return nil, err
+	}
+	waiting := map[string]bool{}
+	return waiting, eachTarget(rows, func(id string) { waiting[id] = true })
+}
+
 // scanner is a row: *sql.Row and *sql.Rows.
 type scanner interface{ Scan(into ...any) error }
 

@@ -437,3 +437,21 @@ func TestPostgres_EffectsOfTwoStoresOnOneRow(t *testing.T) {
 	}
 	f.balanced()
 }
+
+// TestPostgres_WithoutPreparedStatements is how a store runs behind a pooler that knows none.
+func TestPostgres_WithoutPreparedStatements(t *testing.T) {
+	t.Parallel()
+	f := open(t, postgres, func(c *relay.Config) { c.URL += "&default_query_exec_mode=exec" })
+	f.target("a", "b")
+	seen := f.dispatch(runners{"a": relay.Effect(counting), "b": answer(relay.Delivered(""))})
+	for range 2 {
+		f.append(relay.Draft{DedupeKey: "k", OrderingKey: "o", Body: []byte("counter"), Targets: []string{"a", "b"}})
+	}
+	f.exec(increment, "orders")
+	for range 2 {
+		if o := next(t, seen); o.State != relay.Done {
+			t.Errorf("%+v", o)
+		}
+	}
+	f.balanced()
+}

@@ -184,6 +184,43 @@ func TestStore_AppendTxCommitsBothOrNothing(t *testing.T) {
 	})
 }
 
+func TestStore_AppendTxKeepsDedupeKeys(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e engine) {
+		f := open(t, e)
+		f.target("a")
+		var got []relay.Receipt
+		appending := func(keys ...string) {
+			err := f.AppendTx(t.Context(), func(ctx context.Context, tx *relay.OutboxTx) (err error) {
+				drafts := make([]relay.Draft, len(keys))
+				for i, key := range keys {
+					drafts[i] = relay.Draft{Source: "s", Type: "t", DedupeKey: key, Targets: []string{"a"}}
+				}
+				got, err = tx.Append(ctx, drafts...)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		appending("k1", "", "k1", "k2")
+		first := got
+		if !first[2].Duplicate || first[2].ID != first[0].ID || first[0].Duplicate || first[1].Duplicate || first[3].Deliveries != 1 {
+			t.Errorf("within one transaction: %+v", first)
+		}
+		appending("k3", "k2")
+		if got[0].Duplicate || !got[1].Duplicate || got[1].ID != first[3].ID {
+			t.Errorf("in the next one: %+v", got)
+		}
+		if r := f.append(relay.Draft{Source: "s", DedupeKey: "k3"}); !r.Duplicate || r.ID != got[0].ID {
+			t.Errorf("outside: %+v", r)
+		}
+		if n, d := f.number(`SELECT count(*) FROM messages`), f.number(`SELECT count(*) FROM deliveries`); n != 4 || d != 4 {
+			t.Errorf("%d messages and %d deliveries, want 4 and 4", n, d)
+		}
+		f.balanced()
+	})
+}
+
 func TestStore_AfterAFailedStatementTheTransactionIsOver(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine) {
 		f := open(t, e)

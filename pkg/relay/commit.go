@@ -176,7 +176,7 @@ func runEffect(all context.Context, t *txn, o *op, limit time.Duration) (*result
 	case <-ctx.Done():
 		a.err = errTooSlow
 	}
-	if failed := u.close(); a.err == nil {
+	if failed := u.close(); a.err == nil || t.engine.contended(failed) { // whatever the effect made of it
 		a.err = failed
 	}
 	return a.outcome, a.err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -412,28 +413,38 @@ func TestPostgres_ForeignSQLIsGuarded(t *testing.T) {
 	f.balanced()
 }
 
-// TestPostgres_EffectsOfTwoStoresOnOneRow: effects wait for each other's row locks, and none is failed by it.
-func TestPostgres_EffectsOfTwoStoresOnOneRow(t *testing.T) {
+// TestPostgres_EffectThatHadToGiveWayIsRunAgain: another transaction holds the row for longer than an effect waits.
+// That is not the effect's fault, so it does not count as an attempt.
+func TestPostgres_EffectThatHadToGiveWayIsRunAgain(t *testing.T) {
 	t.Parallel()
-	f := open(t, postgres, func(c *relay.Config) { c.EffectTimeout = 400 * time.Millisecond; c.Schedule = relay.Schedule{0} })
-	g := f.beside()
+	f := open(t, postgres, func(c *relay.Config) { c.EffectTimeout = time.Second; c.Schedule = relay.Schedule{0} })
 	f.target("a")
-	const n = 60
-	for range n {
-		f.append(relay.Draft{Body: []byte("counter"), Targets: []string{"a"}})
+	f.exec(increment, "counter")
+	other, err := pgx.Connect(t.Context(), f.cfg.URL)
+	if err != nil {
+		t.Fatal(err)
 	}
-	slow := relay.Effect(func(ctx context.Context, tx relay.Tx, job relay.Job) relay.Outcome {
-		out := counting(ctx, tx, job)
-		<-time.After(10 * time.Millisecond)
-		return out
-	})
-	f.dispatch(runners{"a": slow})
-	g.dispatch(runners{"a": slow})
-	eventually(t, "everything is over", func() bool {
-		return f.number(`SELECT count(*) FROM deliveries WHERE state NOT IN ('delivered', 'failed')`) == 0
-	})
-	if got := f.count("counter"); got != n {
-		t.Errorf("%d of %d effects are there", got, n)
+	defer other.Close(context.Background())
+	for _, statement := range []string{`BEGIN`, `UPDATE counters SET n = n + 1`} {
+		if _, err := other.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var calls atomic.Int64
+	seen := f.dispatch(runners{"a": relay.Effect(func(ctx context.Context, tx relay.Tx, job relay.Job) relay.Outcome {
+		calls.Add(1)
+		return counting(ctx, tx, job)
+	})})
+	f.append(relay.Draft{Body: []byte("counter"), Targets: []string{"a"}})
+	eventually(t, "it waited in vain", func() bool { return calls.Load() == 2 })
+	if _, err := other.Exec(t.Context(), `COMMIT`); err != nil {
+		t.Fatal(err)
+	}
+	if o := next(t, seen); o.State != relay.Done || o.Job.Delivery.Attempts != 1 {
+		t.Errorf("observed %+v", o)
+	}
+	if n := f.count("counter"); n != 3 {
+		t.Errorf("the counter is %d, want 3", n)
 	}
 	f.balanced()
 }

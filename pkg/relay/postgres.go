@@ -30,7 +30,7 @@ type postgresEngine struct {
 const postgresWriters = 5
 
 // connectTime bounds a connection attempt where the URL does not (connect_timeout).
-const connectTime = 2 * time.Second
+const connectTime = 5 * time.Second
 
 func openPostgres(ctx context.Context, cfg Config) (_ *postgresEngine, err error) {
 	conn, err := pgx.ParseConfig(cfg.URL)

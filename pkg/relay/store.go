@@ -93,6 +93,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
+// appendTime is how long a group of appends may take on PostgreSQL, connecting included; those behind it wait for
+// Config.AppendWait. A server that is merely busy should not look like one that is gone.
+const appendTime = 5 * time.Second
+
 // changesTime is how long the engine's own changes may take on PostgreSQL. Nobody who sent something waits for them,
 // and a database that is merely slow must let them come to their end.
 const changesTime = 30 * time.Second
@@ -114,10 +118,10 @@ func (s *Store) open(ctx context.Context) error {
 			return err
 		}
 		s.engine = e
-		s.appends = newWriter(e, s.cfg, s.wake, newShard(), s.cfg.AppendWait)
+		s.appends = newWriter(e, s.cfg, s.wake, newShard(), max(s.cfg.AppendWait, appendTime))
 		s.claims = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
 		s.changes = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
-		s.effects = newWriter(e, s.cfg, s.wake, newShard(), 2*s.cfg.EffectTimeout+s.cfg.AppendWait)
+		s.effects = newWriter(e, s.cfg, s.wake, newShard(), 2*s.cfg.EffectTimeout+max(s.cfg.AppendWait, appendTime))
 	default:
 		return fmt.Errorf("%w database URL: want sqlite: and a file's path, or postgres:// and a server", ErrInvalid)
 	}

@@ -1,50 +1,61 @@
 // Package signature signs outgoing webhooks and verifies incoming ones, in the
-// wire formats that providers use.
+// wire formats that providers use, and explains why one does not verify.
 //
 // A [Verifier] checks requests of one scheme, a [Detector] picks the scheme
 // from the headers a request carries, and a [Signer] adds the headers to a
 // request about to be sent. All three are made once, never change afterwards
-// and may be used by any number of goroutines.
+// and may be used by any number of goroutines. [Middleware] puts a Verifier or
+// a Detector in front of a handler of net/http.
 //
 // # Choosing
 //
-// For requests you send, choose "standard" (Standard Webhooks): it is the only
-// scheme here that signs an id and a time together with the body, and the only
-// one that can sign with two secrets while one replaces the other. For requests
-// you receive, the sender has chosen; name its scheme with [NewVerifier]. Use a
-// Detector only where one address must take several senders with one secret,
-// and let it try no more schemes than needed.
+// For requests you send, choose "standard" (Standard Webhooks): it signs an id
+// and a time together with the body, and carries a signature of each of two
+// secrets while one replaces the other. Choose "standard-ed25519" where those
+// who verify must not be able to sign.
 //
-// # What is signed, and what that means
+// For requests you receive, the sender has chosen; name its scheme with
+// [NewVerifier]. [Schemes] lists the names, README.md what each signs, and
+// [Describe] tells a program the same. A scheme that is not among them is
+// described by a string in place of a name:
 //
-//   - github: HMAC-SHA256 over the body, in X-Hub-Signature-256. The legacy
-//     SHA-1 header X-Hub-Signature is ignored. The event and delivery headers
-//     are not signed: [Match.IDSigned] is false, and whoever holds one genuine
-//     request can send its body again, at any time, under another id.
-//   - generic: the same over the body, in X-Signature-256 or, where that is
-//     absent, Signature. It has no id and no time at all.
-//   - standard: HMAC-SHA256 over id, time and body. A captured request stops
-//     verifying once its time is further than the tolerance from now, before or
-//     after. Within the tolerance it verifies again: only remembering ids
-//     stops a replay, and because the id is signed, remembering it is enough.
+//	hmac-sha256:header=X-Acme-Signature,encoding=hex,prefix=sha256=
 //
-// For the first two, a key made of the id alone lets anybody who captured one
-// event spend the id of another in advance; make the key from id and body.
+// Use a Detector only where one address must take several senders with one
+// secret, and let it try no more schemes than needed.
+//
+// # What a match means
+//
+// It proves that somebody with the secret made the text that was signed. It does
+// not prove that the request is new, nor anything about what was not signed:
+//
+//   - Schemes that sign the body alone (github, shopify and others) verify a
+//     captured request for ever, under any id: [Match.IDSigned] is false. A key
+//     to remember requests by must then be made of the id and the body, or
+//     anybody who captured one event could spend the id of another in advance.
+//   - Schemes that sign a time stop verifying once it is further than the
+//     tolerance from now, before or after. Within the tolerance a captured
+//     request verifies again, and only remembering it stops a replay.
+//   - Schemes that sign an id as well need no more than the id remembered.
+//   - mailgun signs no body, and GitLab's secret token signs nothing: whoever saw
+//     one request can make others. [Info.SignsBody] tells of the first.
 //
 // # What this package does not do
 //
-// It does not read bodies, limit their size or remember ids, and it has no
-// clock: the caller passes the time. Give it the bytes as they arrived, neither
-// decompressed nor parsed and encoded again.
+// It does not remember ids, and it has no clock: the caller passes the time. Only
+// Middleware reads bodies and limits their size. Give Verify the bytes as they
+// arrived, neither decompressed nor parsed and encoded again.
 //
-// It does not look inside bodies either. With one secret, the HMAC of a
-// standard request is also a valid body signature of the text "id.time.body",
-// and the reverse. Wherever one secret serves several schemes, as it does in a
-// Detector, send and accept only bodies that are JSON: an id, a time and a JSON
-// text joined by dots are never a JSON text themselves.
+// Nor does it look inside bodies further than a scheme demands. With one secret
+// for several schemes, as in a Detector, what one of them signs can be the text
+// of another: the HMAC of a standard request is also a valid body signature of
+// the text "id.time.body", and "1700000000.5" is a body, and a time and a body.
+// So send and accept only bodies that are JSON objects or arrays there: no two of
+// the schemes that a Detector tries by default then share a text, except those
+// that sign the very same things.
 //
 // GitHub's form bodies are safe beside that only if the whole body is one field,
-// payload=…, and its value is JSON. A form parser that looks for the field
-// anywhere finds one inside the text of other events ("…&payload=…&…"), and the
-// Content-Type that makes it look is not signed.
+// payload=…, and its value is a JSON object or array. A form parser that looks
+// for the field anywhere finds one inside the text of other events
+// ("…&payload=…&…"), and the Content-Type that makes it look is not signed.
 package signature

@@ -2,14 +2,18 @@ package signature
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
 // Bounds on what a sender may make us read. Real headers stay far below them.
 const (
-	maxHeader     = 4096 // bytes of one header's value
-	maxToken      = 256  // bytes of an id or an event type
-	maxSignatures = 16   // signatures tried in one request, or made for one
+	maxHeader     = 4096     // bytes of one header's value
+	maxURL        = 8 << 10  // bytes of a public URL
+	maxToken      = 256      // bytes of an id or an event type
+	maxSignatures = 16       // signatures tried in one request, or made for one
+	maxSpellings  = 4        // messages tried in one request besides the first
+	maxScratch    = 64 << 10 // bytes of scratch kept for the next request
 )
 
 // lastSecond is the end of the year 9999. Beyond it a time.Time no longer has
@@ -28,7 +32,7 @@ type Header interface {
 // Request is what a sender sent, as far as signatures are concerned.
 type Request struct {
 	// Method and URL are needed by schemes that sign them. URL is the public
-	// one, as the sender wrote it.
+	// one, as the sender wrote it, with scheme, host, path and query.
 	Method, URL string
 	Header      Header
 	// Body is the raw body: the bytes as they arrived.
@@ -49,8 +53,8 @@ type Match struct {
 	IDSigned bool
 	// Timestamp is the signed time, in UTC, or zero where the scheme has none.
 	Timestamp time.Time
-	// EventType is the type from the scheme's own header, or empty. Bounded as
-	// ID is; no scheme here signs it.
+	// EventType is the type from the scheme's own header, or empty. Bounded as ID
+	// is, but that GitLab's may hold spaces; no scheme here signs it.
 	EventType string
 }
 
@@ -117,4 +121,26 @@ func parseSeconds(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(seconds, 0).UTC(), true
+}
+
+// isPrintable reports whether s is ASCII without control characters.
+func isPrintable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// checkPublicURL refuses what stands for a URL where nobody configured one, so
+// that the log tells this fault from a wrong secret.
+func checkPublicURL(url string) error {
+	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
+		return fmt.Errorf("%w: no public URL, which is part of what is signed", ErrMissing)
+	}
+	if len(url) > maxURL {
+		return fmt.Errorf("%w: the URL is longer than %d bytes", ErrMalformed, maxURL)
+	}
+	return nil
 }

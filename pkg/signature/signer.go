@@ -14,15 +14,18 @@ type HeaderSetter interface {
 
 // Outgoing is a message about to be sent.
 type Outgoing struct {
-	// ID names the message and stays the same when it is sent again. standard
-	// requires it: 1 to 256 bytes of printable ASCII without space . " and %.
-	// github carries it, unsigned, when there is one. generic ignores it.
+	// ID names the message and stays the same when it is sent again. Schemes that
+	// sign it require it; standard and its kin want 1 to 256 bytes of printable
+	// ASCII without space . " and %. Others carry it, unsigned, where they have a
+	// header for it, or ignore it.
 	ID string
-	// Time is when this attempt is made, used in whole seconds. standard
-	// requires it.
+	// Time is when this attempt is made, used in whole seconds, or in whole
+	// milliseconds by hubspot. Schemes that sign it require it.
 	Time time.Time
-	// Method and URL are needed by schemes that sign them.
+	// Method and URL are needed by schemes that sign them: see Info.SignsURL.
 	Method, URL string
+	// ContentType is needed by twilio, which signs the fields of a form.
+	ContentType string
 	// Body is what is signed, and so must be what is sent, byte for byte.
 	Body []byte
 }
@@ -35,15 +38,20 @@ type Signer struct {
 }
 
 // NewSigner makes a signer for the named scheme. The first secret is the
-// current one. With several, standard signs with each, so that a receiver
-// verifies with whichever it has; github and generic carry one signature and
-// sign with the first. There may be at most 16, which is what a Verifier tries.
+// current one. With several, schemes that carry a list of signatures (standard,
+// svix, stripe and others) sign with each, so that a receiver verifies with
+// whichever it has; the rest sign with the first. There may be at most 16, which
+// is what a Verifier tries.
 //
-// Errors are ErrUnknownScheme, ErrEmptySecret and ErrInvalidSecret.
+// Errors are ErrUnknownScheme, ErrEmptySecret, ErrInvalidSecret and, for schemes
+// that only their provider can sign, ErrUnsignable.
 func NewSigner(scheme string, secrets ...string) (*Signer, error) {
-	s, err := lookup(scheme)
+	s, err := find(scheme)
 	if err != nil {
 		return nil, err
+	}
+	if s.write == nil {
+		return nil, fmt.Errorf("%s: %w: only the provider can", s.name, ErrUnsignable)
 	}
 	if err := checkSecrets(secrets); err != nil {
 		return nil, err
@@ -62,11 +70,9 @@ func NewSigner(scheme string, secrets ...string) (*Signer, error) {
 	return signer, nil
 }
 
-// Sign sets the scheme's headers for the message: X-Hub-Signature-256 and, when
-// there is an id, X-GitHub-Delivery for github; X-Signature-256 for generic;
-// webhook-id, webhook-timestamp and webhook-signature for standard. The only
-// errors are ErrUnsignable and, from a zero Signer, ErrEmptySecret; no header
-// is set then.
+// Sign sets the scheme's headers for the message. The only errors are
+// ErrUnsignable, which names what the message lacks, and, from a zero Signer,
+// ErrEmptySecret; no header is set then.
 func (s *Signer) Sign(out Outgoing, h HeaderSetter) error {
 	if len(s.keys) == 0 {
 		return fmt.Errorf("signer not made by NewSigner: %w", ErrEmptySecret)

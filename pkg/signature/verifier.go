@@ -34,22 +34,23 @@ type options struct {
 }
 
 // WithTolerance sets how far the signed time may lie from now, before or after;
-// exactly that far is accepted. Zero means the scheme's default, which is five
-// minutes for standard. Negative values are refused with ErrInvalidTolerance.
+// exactly that far is accepted. Zero means the scheme's default: Info.Tolerance.
+// Negative values are refused with ErrInvalidTolerance.
 // Schemes that sign no time ignore it.
 func WithTolerance(d time.Duration) Option {
 	return func(o *options) { o.tolerance = d }
 }
 
 // NewVerifier makes a verifier for the named scheme. Several secrets are all
-// accepted, for as long as one replaces another. A secret is used as its bytes;
-// for standard, one that begins with whsec_ is decoded, and must be base64 of
-// 24 to 64 bytes.
+// accepted, for as long as one replaces another. A secret is used as its bytes,
+// with two exceptions: for standard, svix and gitlab one that begins with whsec_
+// is decoded, and must be base64 of 24 to 64 bytes (svix: 16 to 64); and schemes
+// with key pairs take the public key as their provider shows it.
 //
 // Errors are ErrUnknownScheme, ErrEmptySecret, ErrInvalidSecret and
 // ErrInvalidTolerance.
 func NewVerifier(scheme string, secrets []string, opts ...Option) (*Verifier, error) {
-	s, err := lookup(scheme)
+	s, err := find(scheme)
 	if err != nil {
 		return nil, err
 	}

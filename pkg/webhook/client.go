@@ -47,7 +47,7 @@ func WithSecret(secret string, older ...string) Option {
 	return func(s *settings) { s.secrets = append([]string{secret}, older...) }
 }
 
-// WithScheme names the signature scheme, one of [signature.Schemes]. Without it the secret decides, see
+// WithScheme names the signature scheme, one of [signature.Schemes] or a described one. Without it the secret decides, see
 // [SchemeOf].
 func WithScheme(name string) Option { return func(s *settings) { s.scheme = name } }
 
@@ -70,10 +70,13 @@ func WithBackoff(first, longest time.Duration) Option {
 }
 
 // SchemeOf names the scheme a secret belongs to when nobody says: "whsec_" starts a secret of Standard
-// Webhooks, any other signs X-Hub-Signature-256.
+// Webhooks, "whsk_" a private key of its kind with key pairs, and any other signs X-Hub-Signature-256.
 func SchemeOf(secret string) string {
-	if strings.HasPrefix(secret, "whsec_") {
+	switch {
+	case strings.HasPrefix(secret, "whsec_"):
 		return "standard"
+	case strings.HasPrefix(secret, "whsk_"):
+		return "standard-ed25519"
 	}
 	return "github"
 }

@@ -102,7 +102,10 @@ func (s *Sender) request(ctx context.Context, r Request) (*http.Request, error) 
 		}
 	}
 	if r.Signer != nil {
-		out := signature.Outgoing{ID: r.ID, Time: r.Time, Method: r.Method, URL: r.URL, Body: r.Body}
+		out := signature.Outgoing{
+			ID: r.ID, Time: r.Time, Method: r.Method, URL: r.URL,
+			ContentType: request.Header.Get("Content-Type"), Body: r.Body,
+		}
 		if err := r.Signer.Sign(out, request.Header); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnsendable, err)
 		}

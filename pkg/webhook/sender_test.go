@@ -3,7 +3,9 @@ package webhook_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -18,15 +20,15 @@ const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 func TestSender_signsTheBytesItSends(t *testing.T) {
 	t.Parallel()
-	body := []byte("{ \"amount\": 1.10,\t\"name\":\"\\u00e9 <b>\" }\n")
+	now := time.Now()
+	// Linear's time and Twilio's digest are there for those who want them.
+	body := fmt.Appendf(nil, "{ \"amount\": 1.10,\t\"name\":\"\\u00e9 <b>\", \"webhookTimestamp\": %d }\n", now.UnixMilli())
+	path := fmt.Sprintf("/hook?x=1&bodySHA256=%x", sha256.Sum256(body))
 	for _, scheme := range signature.Schemes() {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
 			to := newSink(t, status(http.StatusNoContent))
-			signer, err := signature.NewSigner(scheme, secret)
-			if err != nil {
-				t.Fatal(err)
-			}
+			signer, verifier := pair(t, scheme)
 			header := http.Header{
 				"webhook-id":          {"msg_forged"},
 				"x-hub-signature-256": {"sha256=00"},
@@ -38,9 +40,8 @@ func TestSender_signsTheBytesItSends(t *testing.T) {
 					delete(header, name)
 				}
 			}
-			now := time.Now()
 			attempt := webhook.NewSender(newHTTPClient(t), "").Attempt(t.Context(), webhook.Request{
-				URL: to.URL + "/hook?x=1", Header: header, ID: "msg_1", Time: now, Body: body, Signer: signer,
+				URL: to.URL + path, Header: header, ID: "msg_1", Time: now, Body: body, Signer: signer,
 			})
 			if attempt.Class() != webhook.Delivered || attempt.Err != nil || attempt.StatusCode != 204 {
 				t.Fatalf("attempt: %+v", attempt)
@@ -49,11 +50,7 @@ func TestSender_signsTheBytesItSends(t *testing.T) {
 			if !bytes.Equal(got.Body, body) {
 				t.Errorf("sent %q, not %q", got.Body, body)
 			}
-			verifier, err := signature.NewVerifier(scheme, []string{secret})
-			if err != nil {
-				t.Fatal(err)
-			}
-			match, err := verifier.Verify(signature.Request{Method: "POST", URL: to.URL + "/hook?x=1", Header: got.Header, Body: got.Body}, now)
+			match, err := verifier.Verify(signature.Request{Method: "POST", URL: to.URL + path, Header: got.Header, Body: got.Body}, now)
 			if err != nil {
 				t.Fatalf("verify: %v", err)
 			}
@@ -65,6 +62,36 @@ func TestSender_signsTheBytesItSends(t *testing.T) {
 			}
 		})
 	}
+}
+
+// pair signs and verifies with a new secret of the scheme's.
+func pair(t *testing.T, scheme string) (*signature.Signer, *signature.Verifier) {
+	t.Helper()
+	info, err := signature.Describe(scheme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !info.CanSign {
+		t.Skip("only its provider signs")
+	}
+	secret, err := signature.NewSecret(scheme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := signature.NewSigner(scheme, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.PublicKey {
+		if secret, err = signature.PublicKey(scheme, secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	verifier, err := signature.NewVerifier(scheme, []string{secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, verifier
 }
 
 func TestSender_unsignedCarriesAnIdempotencyKey(t *testing.T) {

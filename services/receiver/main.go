@@ -2,6 +2,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"os"
 
 	"example.com/signet/pkg/service"
@@ -16,8 +18,20 @@ func main() {
 		Version: version,
 		Environ: os.Environ(),
 		Args:    os.Args[1:],
+		In:      os.Stdin,
 		Out:     os.Stdout,
 		Log:     os.Stderr,
 	}
-	os.Exit(service.Main("receiver", program.Run))
+	var status command.Status
+	code := service.Main("receiver", func(ctx context.Context) error {
+		err := program.Run(ctx)
+		if errors.As(err, &status) {
+			return nil // it has told all there is to tell
+		}
+		return err
+	})
+	if status != 0 {
+		code = int(status)
+	}
+	os.Exit(code)
 }

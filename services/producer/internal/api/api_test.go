@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 
 	"example.com/signet/pkg/relay"
 	"example.com/signet/pkg/service"
+	"example.com/signet/pkg/signature"
 	"example.com/signet/services/producer/internal/api"
 	"example.com/signet/services/producer/internal/egress"
 	"example.com/signet/services/producer/internal/endpoint"
@@ -108,6 +110,25 @@ func TestAPI_problemsRepeatNoSecret(t *testing.T) {
 		answer, err := io.ReadAll(response.Body)
 		if err != nil || response.StatusCode < 400 || response.StatusCode >= 500 || strings.Contains(string(answer), "topsecret") {
 			t.Errorf("%s: %d %s, %v", name, response.StatusCode, answer, err)
+		}
+	}
+}
+
+// A receiver of a scheme with key pairs needs the public half of what is made here.
+func TestAPI_endpointWithKeyPair(t *testing.T) {
+	t.Parallel()
+	server, _ := open(t)
+	for scheme, want := range map[string]bool{"standard-ed25519": true, "standard": false} {
+		response := post(t, server, "/api/v1/endpoints", `{"url":"https://example.com","scheme":"`+scheme+`"}`)
+		var shown struct {
+			Secret    string `json:"secret"`
+			PublicKey string `json:"public_key"`
+		}
+		if err := json.NewDecoder(response.Body).Decode(&shown); err != nil || response.StatusCode != http.StatusCreated {
+			t.Fatalf("%s: %d, %v", scheme, response.StatusCode, err)
+		}
+		if public, err := signature.PublicKey(scheme, shown.Secret); (err == nil) != want || public != shown.PublicKey {
+			t.Errorf("%s: public key %q, want one: %t", scheme, shown.PublicKey, want)
 		}
 	}
 }

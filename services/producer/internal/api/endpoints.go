@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"example.com/signet/pkg/signature"
 	"example.com/signet/services/producer/internal/endpoint"
 )
 
@@ -14,7 +15,7 @@ import (
 type endpointSpec struct {
 	URL         string   `json:"url" doc:"http or https, without user info and fragment" example:"https://example.com/webhook"`
 	Events      []string `json:"events,omitempty" doc:"Types, beginnings such as order.*, or * (the default)"`
-	Scheme      string   `json:"scheme,omitempty" doc:"How deliveries are signed: standard (the default), github or generic"`
+	Scheme      string   `json:"scheme,omitempty" doc:"How deliveries are signed: standard (the default), or another scheme that can sign any JSON event"`
 	Secret      string   `json:"secret,omitempty" doc:"What they are signed with; a strong one is made when this is left out"`
 	Tenant      string   `json:"tenant,omitempty" doc:"Only this tenant's events go here"`
 	Name        string   `json:"name,omitempty" doc:"For people"`
@@ -39,7 +40,17 @@ type endpointView struct {
 // createdEndpoint is the one answer that holds a secret.
 type createdEndpoint struct {
 	endpointView
-	Secret string `json:"secret" doc:"Shown this once"`
+	Secret    string `json:"secret" doc:"Shown this once"`
+	PublicKey string `json:"public_key,omitempty" doc:"What the receiver verifies with, where the scheme has key pairs"`
+}
+
+// withSecret shows a new endpoint to whoever made it.
+func withSecret(e endpoint.Endpoint, secret string) createdEndpoint {
+	shown := createdEndpoint{endpointView: showEndpoint(e), Secret: secret}
+	if public, err := signature.PublicKey(e.Scheme, secret); err == nil { // or else both ends share the secret
+		shown.PublicKey = public
+	}
+	return shown
 }
 
 func showEndpoint(e endpoint.Endpoint) endpointView {
@@ -66,7 +77,7 @@ func registerEndpoints(to huma.API, rooms Rooms) {
 			if err != nil {
 				return nil, problem(err)
 			}
-			return reply(createdEndpoint{endpointView: showEndpoint(made), Secret: secret}), nil
+			return reply(withSecret(made, secret)), nil
 		})
 	huma.Register(to, operation(endpointsTag, http.MethodGet, endpointsPath, "List endpoints", http.StatusOK),
 		func(ctx context.Context, _ *struct{}) (*body[list[endpointView]], error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,9 @@ import (
 // The heart of it: what is published arrives signed, under one id on every attempt, as the same bytes.
 func TestDelivery_signedAndRetried(t *testing.T) {
 	t.Parallel()
-	for _, scheme := range signature.Schemes() {
+	for _, scheme := range slices.DeleteFunc(signature.Schemes(), func(scheme string) bool {
+		return slices.Contains([]string{"linear", "mailgun", "twilio"}, scheme) // they want bodies of their provider's own
+	}) {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, settings(t))
@@ -44,6 +47,9 @@ func TestDelivery_signedAndRetried(t *testing.T) {
 
 func checkRequests(t *testing.T, to *sink, scheme, secret, id string) {
 	t.Helper()
+	if public, err := signature.PublicKey(scheme, secret); err == nil {
+		secret = public
+	}
 	verifier, err := signature.NewVerifier(scheme, []string{secret})
 	if err != nil {
 		t.Fatal(err)

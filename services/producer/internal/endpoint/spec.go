@@ -2,10 +2,11 @@ package endpoint
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -71,7 +72,7 @@ func (s Spec) Check(hosts HostJudge) []*InvalidError {
 	}
 	report("url", urlProblem(s.URL, hosts))
 	report("events", patternsProblem(s.Events))
-	report("scheme", schemeProblem(s.Scheme))
+	report("scheme", s.schemeProblem())
 	report("secret", s.secretProblem())
 	report("tenant", textProblem(s.Tenant, relay.MaxKey))
 	report("name", textProblem(s.Name, MaxName))
@@ -131,15 +132,35 @@ func patternsProblem(patterns []string) string {
 	return ""
 }
 
-func schemeProblem(scheme string) string {
-	if known := signature.Schemes(); !slices.Contains(known, scheme) {
-		return "must be one of " + strings.Join(known, ", ")
+// schemeProblem tries the scheme on an event: some sign only what their provider sends, such as a form or a body
+// with a certain field.
+func (s Spec) schemeProblem() string {
+	if _, err := signature.Describe(s.Scheme); err != nil {
+		return "must be known: " + err.Error()
+	}
+	secret, err := signature.NewSecret(s.Scheme)
+	if err != nil {
+		return "cannot sign events: " + err.Error()
+	}
+	signer, err := signature.NewSigner(s.Scheme, secret)
+	if err != nil {
+		return "cannot sign events: " + err.Error()
+	}
+	event := signature.Outgoing{
+		ID: "msg_1", Time: time.Unix(1_800_000_000, 0), Method: http.MethodPost, URL: "https://example.com/",
+		ContentType: "application/json", Body: []byte(`{"id":"msg_1","type":"a","timestamp":"2027-01-15T08:00:00Z","data":{}}`),
+	}
+	if u, err := url.Parse(s.URL); err == nil && u.Host != "" { // some schemes sign it
+		event.URL = s.URL
+	}
+	if err := signer.Sign(event, http.Header{}); err != nil {
+		return "cannot sign events: " + err.Error()
 	}
 	return ""
 }
 
 func (s Spec) secretProblem() string {
-	if s.Secret == "" || schemeProblem(s.Scheme) != "" {
+	if s.Secret == "" || s.schemeProblem() != "" {
 		return ""
 	}
 	if len(s.Secret) > MaxSecret {

@@ -25,6 +25,9 @@ func (a *App) warn() {
 		if err := s.Warning(); err != nil {
 			a.log.Warn("a secret does not serve every scheme", zap.String("source", s.Name()), zap.String("detail", err.Error()))
 		}
+		if caution := s.Caution(); caution != "" {
+			a.log.Warn(caution, zap.String("source", s.Name()))
+		}
 	}
 }
 

@@ -20,11 +20,13 @@ type Program struct {
 	Version string
 	Environ []string  // as os.Environ gives it
 	Args    []string  // without the program's name
+	In      io.Reader // what a command reads when it is told no file
 	Out     io.Writer // what a command answers
 	Log     *os.File  // what the service tells while it runs
 }
 
-// Run runs the command line until it is done or ctx ends.
+// Run runs the command line until it is done or ctx ends. Errors: a [Status], a service.UsageError, or any other
+// failure.
 func (p Program) Run(ctx context.Context) error {
 	root := &cobra.Command{
 		Use:           "receiver",
@@ -39,6 +41,7 @@ func (p Program) Run(ctx context.Context) error {
 		&cobra.Command{Use: "serve", Short: "Run the receiver (also without any word)", Args: usage(cobra.NoArgs), RunE: p.serve},
 		&cobra.Command{Use: "healthcheck", Short: "Ask the receiver on this machine whether it is ready", Args: usage(cobra.NoArgs), RunE: p.healthcheck},
 		&cobra.Command{Use: "token", Short: "Print the admin token", Args: usage(cobra.NoArgs), RunE: p.token},
+		p.newVerify(),
 	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return service.UsageError{Err: err} })
 	root.SetArgs(p.Args)

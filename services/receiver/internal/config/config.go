@@ -21,7 +21,6 @@ import (
 // Bounds and defaults of body sizes, in bytes.
 const (
 	defaultMaxBody = 1 << 20
-	gitHubMaxBody  = 25_000_000 // https://docs.github.com/en/webhooks/webhook-events-and-payloads
 	mostMaxBody    = 256 << 20
 )
 
@@ -56,7 +55,8 @@ func Load(environ []string) (Config, error) {
 	sources, sourceFaults := readSources(env, &cfg)
 	cfg.Sources = sources
 	faults = append(append(faults, cfg.check(env)...), sourceFaults...)
-	cfg.Unknown = env.Unknown([]string{"RECEIVER_", "WEBHOOK_"}, &cfg, append(secretVariables(""), "WEBHOOK_SCHEME")...)
+	faults = append(faults, cfg.checkPublicURL()...)
+	cfg.Unknown = env.Unknown([]string{"RECEIVER_", "WEBHOOK_"}, &cfg, append(secretVariables(""), schemeSuffix, defaultGuard)...)
 	return cfg, once(faults).Err()
 }
 
@@ -158,18 +158,6 @@ func (c Config) databaseProblem() string {
 		return "must be sqlite: and a file's path, such as sqlite:receiver.db, or postgres:// and a server"
 	}
 	return ""
-}
-
-func publicURL(text string) (clean, problem string) {
-	if text == "" {
-		return "", ""
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
-		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return "", "must be an http or https URL with a host, without user, query and fragment, such as https://hooks.example.com"
-	}
-	return strings.TrimRight(text, "/"), ""
 }
 
 // once drops the second fault about a variable: the first says why it could not be read at all.

@@ -14,9 +14,17 @@ import (
 // placeholder is what tutorials write where a secret belongs.
 const placeholder = "your-secret-key-here"
 
+// Endings of the variables that a source may have.
 const (
 	secretSuffix = "WEBHOOK_SECRET"
 	schemeSuffix = "WEBHOOK_SCHEME"
+	guardSuffix  = "REPLAY_GUARD"
+)
+
+// The default source's replay guard, which would have no name but its ending, and the one kind there is.
+const (
+	defaultGuard = "WEBHOOK_REPLAY_GUARD"
+	guardBody    = "body"
 )
 
 // secretVariables names a source's secrets in the order they are tried: during a rotation most requests carry
@@ -88,9 +96,16 @@ func (r *sourceReader) find() {
 		}
 		r.names[name] = prefix
 	}
+	r.orphans(schemeSuffix, "names the scheme of")
+	r.orphans(guardSuffix, "guards")
+}
+
+// orphans are the variables about sources that no secret makes.
+func (r *sourceReader) orphans(suffix, does string) {
 	for _, variable := range slices.Sorted(maps.Keys(r.env)) {
-		if prefix, name, ok := sourceName(variable, schemeSuffix); ok && prefix != "" && r.names[name] != prefix {
-			r.fault(variable, "names the scheme of a source without a secret: set "+prefix+secretSuffix)
+		prefix, name, ok := sourceName(variable, suffix)
+		if ok && prefix != "" && variable != defaultGuard && r.names[name] != prefix {
+			r.fault(variable, does+" a source without a secret: set "+prefix+secretSuffix)
 		}
 	}
 }
@@ -112,14 +127,7 @@ func nameProblem(name string) string {
 }
 
 func (r *sourceReader) defaultSource() source.Spec {
-	spec := r.spec(source.Default, "")
-	for _, scheme := range strings.FieldsFunc(r.env[schemeSuffix], func(c rune) bool { return c == ',' || c == ' ' }) {
-		if problem := schemeProblem(scheme); problem != "" {
-			r.fault(schemeSuffix, problem)
-			continue
-		}
-		spec.Schemes = append(spec.Schemes, scheme)
-	}
+	spec := r.spec(source.Default, "", r.defaultSchemes())
 	if r.cfg.AllowUnsigned && len(spec.Secrets) > 0 {
 		r.fault("WEBHOOK_ALLOW_UNSIGNED", "must not be true beside "+strings.Join(r.present(""), ", ")+
 			": a secret that anybody can go without proves nothing")
@@ -129,44 +137,100 @@ func (r *sourceReader) defaultSource() source.Spec {
 	return r.proven(spec, "")
 }
 
+// defaultSchemes reads the one scheme of the default source, which may be any, or several, among which the
+// headers choose.
+func (r *sourceReader) defaultSchemes() []string {
+	text := strings.TrimSpace(r.env[schemeSuffix])
+	names := []string{text} // a description has commas of its own
+	if !strings.HasPrefix(text, described) {
+		names = strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' })
+	}
+	var known []string
+	for _, name := range names {
+		info, err := signature.Describe(name)
+		switch {
+		case err != nil:
+			r.fault(schemeSuffix, schemeProblem(err))
+		case len(names) > 1 && !info.Detected:
+			r.fault(schemeSuffix, "must not name "+name+" beside others: requests of its kind cannot be told by their headers")
+		default:
+			known = append(known, name)
+		}
+	}
+	return known
+}
+
 func (r *sourceReader) named(name string) source.Spec {
 	prefix := r.names[name]
-	spec := r.spec(name, prefix)
 	variable := prefix + schemeSuffix
-	scheme, given := r.env[variable]
-	switch {
-	case !given && !slices.Contains(signature.Schemes(), name):
+	scheme := strings.TrimSpace(r.env[variable])
+	if scheme == "" {
+		scheme = schemeNamed(name)
+	}
+	switch _, err := signature.Describe(scheme); {
+	case scheme == "":
 		r.fault(variable, "must name the signature scheme of source "+name+": one of "+strings.Join(signature.Schemes(), ", "))
-		return spec
-	case !given:
-		scheme = name
-	case schemeProblem(scheme) != "":
-		r.fault(variable, schemeProblem(scheme))
-		return spec
+	case err != nil:
+		r.fault(variable, schemeProblem(err))
+	default:
+		return r.proven(r.spec(name, prefix, []string{scheme}), prefix)
 	}
-	spec.Schemes = []string{scheme}
-	if scheme == source.GitHub && r.cfg.MaxBody == 0 {
-		spec.MaxBody = gitHubMaxBody
-	}
-	return r.proven(spec, prefix)
+	return r.spec(name, prefix, nil)
 }
 
-func schemeProblem(scheme string) string {
-	if slices.Contains(signature.Schemes(), scheme) {
-		return ""
+// described begins a scheme that is described instead of named.
+const described = "hmac-"
+
+// schemeNamed finds the scheme that a source is named after. Variables cannot have the dashes of some schemes.
+func schemeNamed(name string) string {
+	for _, scheme := range []string{name, strings.ReplaceAll(name, "_", "-")} {
+		if slices.Contains(signature.Schemes(), scheme) {
+			return scheme
+		}
 	}
-	return "must be one of " + strings.Join(signature.Schemes(), ", ")
+	return ""
 }
 
-func (r *sourceReader) spec(name, prefix string) source.Spec {
-	spec := source.Spec{Name: name, MaxBody: int(r.cfg.MaxBody), Tolerance: max(r.cfg.Tolerance, 0)}
+func schemeProblem(err error) string { return "cannot be used: " + err.Error() }
+
+func (r *sourceReader) spec(name, prefix string, schemes []string) source.Spec {
+	spec := source.Spec{
+		Name: name, Schemes: schemes, Tolerance: max(r.cfg.Tolerance, 0),
+		MaxBody: int(r.cfg.MaxBody), ReplayGuard: r.guarded(prefix),
+	}
 	if spec.MaxBody == 0 {
-		spec.MaxBody = defaultMaxBody
+		spec.MaxBody = mostOf(schemes)
 	}
 	for _, variable := range r.present(prefix) {
 		spec.Secrets = append(spec.Secrets, r.env[variable])
 	}
 	return spec
+}
+
+// mostOf is the size of the largest body taken where none is set: what the provider documents, if that is more
+// than the default. Several providers share the default.
+func mostOf(schemes []string) int {
+	if len(schemes) != 1 {
+		return defaultMaxBody
+	}
+	info, err := signature.Describe(schemes[0])
+	if err != nil {
+		return defaultMaxBody
+	}
+	return max(defaultMaxBody, info.MaxBody)
+}
+
+// guarded reads a source's replay guard.
+func (r *sourceReader) guarded(prefix string) bool {
+	variable := prefix + guardSuffix
+	if prefix == "" {
+		variable = defaultGuard
+	}
+	value, given := r.env[variable]
+	if given && value != guardBody {
+		r.fault(variable, "must be "+guardBody+", or not be set")
+	}
+	return given
 }
 
 // present lists the secret variables that are set.

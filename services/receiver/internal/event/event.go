@@ -44,15 +44,21 @@ func FormPayload(body []byte) ([]byte, bool) {
 }
 
 // Type finds the type an event states: its "type", else "event_type", else "event", where that is a string
-// that is not empty; otherwise Unknown. document must be valid JSON.
+// that is not empty; otherwise Unknown. document must be valid JSON, or empty where there is none.
 func Type(document []byte) string {
 	for _, name := range []string{"type", "event_type", "event"} {
-		value, _ := member(document, name)
-		if s, ok := text(value); ok && s != "" {
+		if s := Text(document, name); s != "" {
 			return s
 		}
 	}
 	return Unknown
+}
+
+// Text returns a top-level member that is a string, or "" when there is none. document must be valid JSON.
+func Text(document []byte, name string) string {
+	value, _ := member(document, name)
+	s, _ := text(value)
+	return s
 }
 
 // CleanType returns t, or Unknown and false when the store cannot keep it or a log line would be broken by it:

@@ -147,3 +147,15 @@ func FuzzType(f *testing.F) {
 		}
 	})
 }
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	for document, want := range map[string]string{
+		`{"id":"evt_1"}`: "evt_1", `{"id":7}`: "", `{"a":{"id":"inner"}}`: "", `[{"id":"x"}]`: "", `{"id":null}`: "", ``: "",
+		`{"id":"first","id":"last"}`: "last", `{"i\u0064":"\u0041"}`: "A",
+	} {
+		if got := event.Text([]byte(document), "id"); got != want {
+			t.Errorf("Text(%s) = %q, want %q", document, got, want)
+		}
+	}
+}

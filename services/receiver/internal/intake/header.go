@@ -45,21 +45,29 @@ func encoded(h *fasthttp.RequestHeader) bool {
 }
 
 // dedupeKey is what makes a second delivery of the same event known as such; empty when nothing does. An id
-// that the signature covers is enough. One that it does not cover is bound to the body: otherwise whoever has
-// one genuine request could send its body under the id of an event still to come, and have that one dropped.
-func dedupeKey(h *fasthttp.RequestHeader, match signature.Match, body []byte) string {
-	id := match.ID
-	if id != "" && match.IDSigned {
-		return fitting(id, relay.MaxDedupeKey)
+// that the signature covers is enough: the scheme's own, or bodyID, the one in the signed body. One that it does
+// not cover is bound to the body: otherwise whoever has one genuine request could send its body under the id of
+// an event still to come, and have that one dropped. Such an id says nothing where a body is guarded against
+// replays: then the body counts once, whatever comes with it.
+func dedupeKey(h *fasthttp.RequestHeader, match signature.Match, bodyID string, body []byte, guarded bool) string {
+	switch {
+	case match.ID != "" && match.IDSigned:
+		return fitting(match.ID, relay.MaxDedupeKey)
+	case bodyID != "":
+		return fitting(bodyID, relay.MaxDedupeKey)
 	}
+	digest := sha256.Sum256(body)
+	suffix := ":" + hex.EncodeToString(digest[:])
+	if guarded {
+		return "body" + suffix
+	}
+	id := match.ID
 	if id == "" {
 		id = unsignedID(h, match.Scheme)
 	}
 	if id == "" {
 		return ""
 	}
-	digest := sha256.Sum256(body)
-	suffix := ":" + hex.EncodeToString(digest[:])
 	return fitting(id, relay.MaxDedupeKey-len(suffix)) + suffix
 }
 
@@ -92,7 +100,7 @@ func fitting(id string, limit int) string {
 // section 7.6.1).
 func notKept(name string) bool {
 	switch name {
-	case "Authorization", "Cookie", "Proxy-Authorization",
+	case "Authorization", "Cookie", "Proxy-Authorization", "X-Gitlab-Token",
 		"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
 		return true
 	}

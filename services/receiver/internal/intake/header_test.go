@@ -28,7 +28,7 @@ func TestHeadersJSON(t *testing.T) {
 	got := map[string][]string{}
 	raw := intake.HeadersJSON(headers(
 		"content-type", "application/json", "X-A", "1", "x-b", "q\"\\\t€", "X-A", "2", "X-Bad", "a\xffb",
-		"Authorization", "Bearer geheim", "Cookie", "geheim=1", "Proxy-Authorization", "geheim",
+		"Authorization", "Bearer geheim", "Cookie", "geheim=1", "Proxy-Authorization", "geheim", "X-Gitlab-Token", "geheim",
 		"Connection", "keep-alive", "TE", "trailers", "Transfer-Encoding", "chunked", "Upgrade", "h2c", "Keep-Alive", "5",
 	))
 	if err := json.Unmarshal(raw, &got); err != nil {
@@ -48,20 +48,28 @@ func TestDedupeKey(t *testing.T) {
 	for name, c := range map[string]struct {
 		headers *fasthttp.RequestHeader
 		match   signature.Match
+		bodyID  string
+		guarded bool
 		want    string
 	}{
-		"signed id":              {headers(), signature.Match{Scheme: "standard", ID: "evt_1", IDSigned: true}, "evt_1"},
-		"unsigned id":            {headers(), signature.Match{Scheme: "github", ID: "d1"}, "d1" + digest},
-		"idempotency key":        {headers("Idempotency-Key", "k"), signature.Match{Scheme: "generic"}, "k" + digest},
-		"the scheme's own first": {headers("Idempotency-Key", "k"), signature.Match{Scheme: "github", ID: "d1"}, "d1" + digest},
-		"another scheme's":       {headers("X-GitHub-Delivery", "d", "webhook-id", "w"), signature.Match{Scheme: "generic"}, ""},
-		"unsigned request":       {headers("X-GitHub-Delivery", "d"), signature.Match{}, "d" + digest},
-		"unsigned, several":      {headers("X-GitHub-Delivery", "d", "webhook-id", "w"), signature.Match{}, "w" + digest},
-		"none":                   {headers(), signature.Match{Scheme: "generic"}, ""},
+		"signed id":              {headers(), signature.Match{Scheme: "standard", ID: "evt_1", IDSigned: true}, "", false, "evt_1"},
+		"unsigned id":            {headers(), signature.Match{Scheme: "github", ID: "d1"}, "", false, "d1" + digest},
+		"idempotency key":        {headers("Idempotency-Key", "k"), signature.Match{Scheme: "generic"}, "", false, "k" + digest},
+		"the scheme's own first": {headers("Idempotency-Key", "k"), signature.Match{Scheme: "github", ID: "d1"}, "", false, "d1" + digest},
+		"another scheme's":       {headers("X-GitHub-Delivery", "d", "webhook-id", "w"), signature.Match{Scheme: "generic"}, "", false, ""},
+		"unsigned request":       {headers("X-GitHub-Delivery", "d"), signature.Match{}, "", false, "d" + digest},
+		"unsigned, several":      {headers("X-GitHub-Delivery", "d", "webhook-id", "w"), signature.Match{}, "", false, "w" + digest},
+		"none":                   {headers(), signature.Match{Scheme: "generic"}, "", false, ""},
+		"id in the signed body":  {headers("Idempotency-Key", "k"), signature.Match{Scheme: "stripe"}, "evt_2", false, "evt_2"},
+		"signed id before it":    {headers(), signature.Match{Scheme: "standard", ID: "evt_1", IDSigned: true}, "evt_2", false, "evt_1"},
+		"guarded":                {headers("Idempotency-Key", "k"), signature.Match{Scheme: "github", ID: "d1"}, "", true, "body" + digest},
+		"guarded, no id":         {headers(), signature.Match{Scheme: "generic"}, "", true, "body" + digest},
+		"guarded, signed id":     {headers(), signature.Match{Scheme: "standard", ID: "evt_1", IDSigned: true}, "", true, "evt_1"},
+		"guarded, id in body":    {headers(), signature.Match{Scheme: "stripe"}, "evt_2", true, "evt_2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := intake.DedupeKey(c.headers, c.match, []byte(`{}`)); got != c.want {
+			if got := intake.DedupeKey(c.headers, c.match, c.bodyID, []byte(`{}`), c.guarded); got != c.want {
 				t.Errorf("key = %q, want %q", got, c.want)
 			}
 		})
@@ -72,7 +80,7 @@ func TestDedupeKey_fitsTheStore(t *testing.T) {
 	t.Parallel()
 	keys := map[string]bool{}
 	for _, id := range []string{strings.Repeat("a", 447), strings.Repeat("a", 448), strings.Repeat("a", 4000), "a\xff", "a\x01"} {
-		key := intake.DedupeKey(headers("Idempotency-Key", id), signature.Match{Scheme: "generic"}, nil)
+		key := intake.DedupeKey(headers("Idempotency-Key", id), signature.Match{Scheme: "generic"}, "", nil, false)
 		if key == "" || len(key) > relay.MaxDedupeKey || !utf8.ValidString(key) || keys[key] {
 			t.Errorf("id of %d bytes: key %q", len(id), key)
 		}
@@ -96,7 +104,7 @@ func FuzzHeaders(f *testing.F) {
 			}
 		}
 		for _, match := range []signature.Match{{}, {Scheme: "generic"}, {Scheme: "standard", ID: value1, IDSigned: true}, {Scheme: "github", ID: value2}} {
-			if key := intake.DedupeKey(h, match, body); len(key) > relay.MaxDedupeKey || !utf8.ValidString(key) {
+			if key := intake.DedupeKey(h, match, "", body, false); len(key) > relay.MaxDedupeKey || !utf8.ValidString(key) {
 				t.Errorf("key %q cannot be kept", key)
 			}
 		}

@@ -1,7 +1,8 @@
-// Package intake is the receiver's public HTTP side: POST /webhook and POST /webhook/{source}.
+// Package intake is the receiver's public HTTP side: POST /webhook and POST /webhook/{source}, and GET there for
+// the providers that test an endpoint so.
 //
-// A request goes through one order of steps: source, size, signature, media type, JSON, event type and dedupe
-// key, append, reply. It is answered 200 only after it is on disk, with its deliveries. What a sender is told
+// A request goes through one order of steps: source, size, handshake, signature, media type, JSON, event type and
+// dedupe key, append, reply. A handshake is answered as its provider expects it, and not stored. It is answered 200 only after it is on disk, with its deliveries. What a sender is told
 // of a refusal is fixed (see replies.go); why it was refused stands in the log and in a metric.
 //
 // It processes nothing: handlers run later, from the store.
@@ -56,17 +57,30 @@ func New(cfg Config) *Intake { return &Intake{cfg: cfg} }
 func (i *Intake) Mount(r fiber.Router) {
 	for _, path := range []string{"/webhook", "/webhook/*"} {
 		r.Post(path, i.receive)
+		r.Add(fiber.MethodGet, path, i.probe) // Get would answer HEAD too
 		r.All(path, methodNotAllowed)
 	}
 }
 
 // receive takes one request. Nothing that outlives it may point into c, whose memory is used again.
 func (i *Intake) receive(c *fiber.Ctx) error {
-	src, ok := i.cfg.Sources.Get(c.Params("*", source.Default))
+	src, ok := i.source(c)
 	if !ok {
 		return i.refuse(c, unknownLabel, &refusal{codeUnknownSource, "unknown_source", nil})
 	}
-	draft, refused := i.read(c, src)
+	body, err := service.ReadBody(c, src.MaxBody())
+	if err != nil {
+		return i.refuse(c, src.Name(), &refusal{codeBodyTooLarge, "body_too_large", nil})
+	}
+	request, now := i.request(c, body), i.cfg.Now()
+	greet, ok, err := src.Handshake(request, now)
+	if err != nil {
+		return i.refuse(c, src.Name(), unproven(err))
+	}
+	if ok {
+		return i.greet(c, src, greet)
+	}
+	draft, refused := i.read(c, src, request, now)
 	if refused != nil {
 		return i.refuse(c, src.Name(), refused)
 	}
@@ -78,6 +92,33 @@ func (i *Intake) receive(c *fiber.Ctx) error {
 	return accepted(c, receipts[0].ID, receipts[0].Duplicate)
 }
 
+// probe answers the handshakes that come with GET. Whatever else does is no webhook.
+func (i *Intake) probe(c *fiber.Ctx) error {
+	src, ok := i.source(c)
+	if !ok {
+		return methodNotAllowed(c)
+	}
+	greet, ok, err := src.Handshake(i.request(c, nil), i.cfg.Now())
+	switch {
+	case err != nil:
+		return i.refuse(c, src.Name(), unproven(err))
+	case !ok:
+		return methodNotAllowed(c)
+	}
+	return i.greet(c, src, greet)
+}
+
+func (i *Intake) source(c *fiber.Ctx) (*source.Source, bool) {
+	return i.cfg.Sources.Get(c.Params("*", source.Default))
+}
+
+// greet answers a handshake.
+func (i *Intake) greet(c *fiber.Ctx, src *source.Source, r signature.Reply) error {
+	i.cfg.Metrics.greeted(src.Name())
+	i.cfg.Log.Info("handshake answered", zap.String("source", src.Name()), zap.String("signature", src.Proof()))
+	return greeting(c, r)
+}
+
 // refusal says what the sender is told, and what only we are.
 type refusal struct {
 	code   code
@@ -85,58 +126,89 @@ type refusal struct {
 	err    error  // detail for the log; may be nil
 }
 
+// unproven is the refusal of a request whose signature, or whose handshake, is not good.
+func unproven(err error) *refusal {
+	return &refusal{codeInvalidSignature, signatureReason(err), err}
+}
+
 // read turns a request into a draft, or says why not.
-func (i *Intake) read(c *fiber.Ctx, src *source.Source) (relay.Draft, *refusal) {
-	body, err := service.ReadBody(c, src.MaxBody())
+func (i *Intake) read(c *fiber.Ctx, src *source.Source, r signature.Request, now time.Time) (relay.Draft, *refusal) {
+	match, err := src.Verify(r, now)
 	if err != nil {
-		return relay.Draft{}, &refusal{codeBodyTooLarge, "body_too_large", nil}
+		return relay.Draft{}, unproven(err)
 	}
-	match, err := src.Verify(i.request(c, body), i.cfg.Now())
-	if err != nil {
-		return relay.Draft{}, &refusal{codeInvalidSignature, signatureReason(err), err}
-	}
-	document, refused := readDocument(c, src, match.Scheme, body)
+	document, refused := readDocument(c, src, match.Scheme, r.Body)
 	if refused != nil {
 		return relay.Draft{}, refused
+	}
+	var bodyID string
+	if name := src.BodyID(match.Scheme); name != "" {
+		bodyID = event.Text(document, name)
 	}
 	eventType := i.eventType(match, document, src.Name())
 	return relay.Draft{
 		Source:    src.Name(),
 		Type:      eventType,
-		DedupeKey: dedupeKey(&c.Request().Header, match, body),
+		DedupeKey: dedupeKey(&c.Request().Header, match, bodyID, r.Body, src.ReplayGuard()),
 		Headers:   headersJSON(&c.Request().Header),
-		Body:      append([]byte(nil), body...),
+		Body:      append([]byte(nil), r.Body...),
 		Targets:   i.cfg.Router.Targets(eventType),
 		Redeliver: true,
 	}, nil
 }
 
+// request is what the signature package sees. The URL is spelled as in the request line, because that spelling
+// is what was signed; where the public one is not known, it is the path and query alone, which nobody signs.
 func (i *Intake) request(c *fiber.Ctx, body []byte) signature.Request {
-	r := signature.Request{Method: fiber.MethodPost, Header: header{&c.Request().Header}, Body: body}
-	if i.cfg.PublicURL != "" {
-		r.URL = i.cfg.PublicURL + string(c.Request().RequestURI())
+	target := string(c.Request().Header.RequestURI())
+	if !strings.HasPrefix(target, "/") { // with a host of its own, as for a proxy
+		target = string(c.Request().URI().RequestURI())
 	}
-	return r
+	return signature.Request{
+		Method: strings.Clone(c.Method()),
+		URL:    i.cfg.PublicURL + target,
+		Header: header{&c.Request().Header},
+		Body:   body,
+	}
 }
 
-// readDocument finds the JSON in a body whose signature is good.
+// readDocument finds the JSON in a body whose signature is good, or nothing in a form that has none.
 func readDocument(c *fiber.Ctx, src *source.Source, scheme string, body []byte) ([]byte, *refusal) {
 	if encoded(&c.Request().Header) {
 		return nil, &refusal{codeUnsupportedMedia, "content_encoding", nil}
 	}
-	media := src.Media(string(c.Request().Header.ContentType()), scheme)
-	document := body
-	if media == source.Form {
+	switch src.Media(string(c.Request().Header.ContentType()), scheme) {
+	case source.JSON:
+		return validJSON(body)
+	case source.Undeclared:
+		if event.IsJSON(body) {
+			return body, nil
+		}
+	case source.Payload:
 		payload, ok := event.FormPayload(body)
 		if !ok {
 			return nil, &refusal{codeUnsupportedMedia, "form_without_payload", nil}
 		}
-		document = payload
+		return validJSON(payload)
+	case source.Fields:
+		if !event.IsJSON(body) { // or else a JSON event that somebody calls a form
+			return fieldsDocument(body), nil
+		}
+	case source.Refused:
 	}
-	switch valid := event.IsJSON(document); {
-	case media == source.Refused, media == source.Undeclared && !valid:
-		return nil, &refusal{codeUnsupportedMedia, "media_type", nil}
-	case !valid:
+	return nil, &refusal{codeUnsupportedMedia, "media_type", nil}
+}
+
+// fieldsDocument is the JSON that Slack sends in the one field of some of its forms. Other forms have none.
+func fieldsDocument(form []byte) []byte {
+	if payload, ok := event.FormPayload(form); ok && event.IsJSON(payload) {
+		return payload
+	}
+	return nil
+}
+
+func validJSON(document []byte) ([]byte, *refusal) {
+	if !event.IsJSON(document) {
 		return nil, &refusal{codeInvalidJSON, "invalid_json", nil}
 	}
 	return document, nil

@@ -16,7 +16,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "signet_webhooks_total",
-			Help: "Requests to a webhook path, by what became of them: accepted, duplicate, rejected, unavailable, error.",
+			Help: "Requests to a webhook path, by what became of them: accepted, duplicate, handshake, rejected, unavailable, error.",
 		}, []string{"source", "outcome"}),
 		rejections: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "signet_rejections_total",
@@ -33,6 +33,10 @@ func (m *Metrics) taken(source string, duplicate bool) {
 		outcome = "duplicate"
 	}
 	m.webhooks.WithLabelValues(source, outcome).Inc()
+}
+
+func (m *Metrics) greeted(source string) {
+	m.webhooks.WithLabelValues(source, "handshake").Inc()
 }
 
 func (m *Metrics) refused(source, reason string) {

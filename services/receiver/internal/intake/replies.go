@@ -2,6 +2,8 @@ package intake
 
 import (
 	"github.com/gofiber/fiber/v2"
+
+	"example.com/signet/pkg/signature"
 )
 
 // code is the machine-readable reason in an error reply.
@@ -82,6 +84,16 @@ func accepted(c *fiber.Ctx, id string, duplicate bool) error {
 		tail = `","duplicate":true}`
 	}
 	return c.SendString(`{"status":"success","message":"Webhook accepted","id":"` + id + tail)
+}
+
+// greeting is the reply to a handshake. It repeats what the sender chose, so no browser may guess its type.
+func greeting(c *fiber.Ctx, r signature.Reply) error {
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	if r.ContentType != "" {
+		c.Set(fiber.HeaderContentType, r.ContentType)
+	}
+	return c.Status(r.Status).Send(r.Body)
 }
 
 // reply is the reply to everything else.

@@ -17,9 +17,6 @@ import (
 // Default is the name of the source at POST /webhook.
 const Default = "default"
 
-// GitHub is the scheme whose senders may also post a form.
-const GitHub = "github"
-
 // ErrNoSecret says that the source has no secret, so it refuses everything.
 var ErrNoSecret = errors.New("source has no secret")
 
@@ -31,16 +28,20 @@ type Spec struct {
 	Unsigned  bool          // take requests without any proof
 	MaxBody   int           // bytes
 	Tolerance time.Duration // of signed times; 0: each scheme's own
+	// ReplayGuard makes two requests with one body one event, whatever unsigned ids they carry.
+	ReplayGuard bool
 }
 
 // verifier is what the two kinds of signature.Verifier and signature.Detector have in common.
 type verifier interface {
 	Verify(r signature.Request, now time.Time) (signature.Match, error)
+	Handshake(r signature.Request, now time.Time) (signature.Reply, bool, error)
 }
 
 // Source is one configured source. It never changes and is safe for concurrent use.
 type Source struct {
 	spec     Spec
+	schemes  map[string]signature.Info // those that may prove a request, by name
 	verifier verifier
 	warning  error
 }
@@ -48,25 +49,56 @@ type Source struct {
 // New makes a source. Its errors are those of the signature package: an unknown scheme, an unusable secret.
 func New(spec Spec) (*Source, error) {
 	s := &Source{spec: spec}
-	if len(spec.Secrets) == 0 {
-		return s, nil
+	err := s.describe()
+	if err == nil && len(spec.Secrets) > 0 {
+		err = s.prove()
 	}
-	tolerance := signature.WithTolerance(spec.Tolerance)
-	if len(spec.Schemes) == 1 {
-		v, err := signature.NewVerifier(spec.Schemes[0], spec.Secrets, tolerance)
-		if err != nil {
-			return nil, fmt.Errorf("source %s: %w", spec.Name, err)
-		}
-		s.verifier = v
-		return s, nil
-	}
-	d, err := signature.NewDetector(spec.Schemes, spec.Secrets, tolerance)
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", spec.Name, err)
 	}
-	s.verifier, s.warning = d, d.Unusable()
 	return s, nil
 }
+
+// describe looks the schemes up once, because that is too slow to do for every request.
+func (s *Source) describe() error {
+	names := s.spec.Schemes
+	if len(names) == 0 {
+		names = signature.Schemes()
+	}
+	s.schemes = make(map[string]signature.Info, len(names))
+	for _, name := range names {
+		info, err := signature.Describe(name)
+		if err != nil {
+			return err
+		}
+		if len(s.spec.Schemes) > 0 || info.Detected {
+			s.schemes[name] = info
+		}
+	}
+	return nil
+}
+
+// prove makes the verifier.
+func (s *Source) prove() error {
+	tolerance := signature.WithTolerance(s.spec.Tolerance)
+	if !s.detects() {
+		v, err := signature.NewVerifier(s.spec.Schemes[0], s.spec.Secrets, tolerance)
+		if err != nil {
+			return err
+		}
+		s.verifier = v
+		return nil
+	}
+	d, err := signature.NewDetector(s.spec.Schemes, s.spec.Secrets, tolerance)
+	if err != nil {
+		return err
+	}
+	s.verifier, s.warning = d, d.Unusable()
+	return nil
+}
+
+// detects reports whether the headers choose the scheme.
+func (s *Source) detects() bool { return len(s.spec.Schemes) != 1 }
 
 // Name returns the source's name.
 func (s *Source) Name() string { return s.spec.Name }
@@ -82,6 +114,35 @@ func (s *Source) Refuses() bool { return s.verifier == nil && !s.spec.Unsigned }
 
 // Warning says which secrets some of the schemes cannot use, or nil. It never holds a secret.
 func (s *Source) Warning() error { return s.warning }
+
+// Caution says what a request of the source does not prove although it verifies, or is empty. It never holds a
+// secret.
+func (s *Source) Caution() string {
+	if s.Refuses() || s.detects() || s.spec.Unsigned {
+		return ""
+	}
+	scheme := s.spec.Schemes[0]
+	token := func(secret string) bool { return !strings.HasPrefix(secret, "whsec_") }
+	switch {
+	case !s.schemes[scheme].SignsBody:
+		return "the signature of " + scheme + " does not cover the body: whoever captures a request can send any event with it"
+	case scheme == "gitlab" && slices.ContainsFunc(s.spec.Secrets, token):
+		return "a secret token of GitLab signs nothing and is sent along with each event: whoever sees one can make others; a signing token (whsec_…) does better"
+	}
+	return ""
+}
+
+// ReplayGuard reports whether a body counts once, whatever unsigned ids it comes with.
+func (s *Source) ReplayGuard() bool { return s.spec.ReplayGuard }
+
+// BodyID names the top-level field of the JSON body that identifies an event proven under the named scheme.
+// Empty: none does, or none that is signed.
+func (s *Source) BodyID(scheme string) string {
+	if info := s.schemes[scheme]; info.SignsBody {
+		return info.BodyID
+	}
+	return ""
+}
 
 // Path returns where the source takes its requests.
 func (s *Source) Path() string {
@@ -114,6 +175,15 @@ func (s *Source) Verify(r signature.Request, now time.Time) (signature.Match, er
 		return signature.Match{}, ErrNoSecret
 	}
 	return s.verifier.Verify(r, now)
+}
+
+// Handshake answers the request by which a provider tests the source: see signature.Verifier.Handshake. A source
+// without a verifier has none.
+func (s *Source) Handshake(r signature.Request, now time.Time) (signature.Reply, bool, error) {
+	if s.verifier == nil {
+		return signature.Reply{}, false, nil
+	}
+	return s.verifier.Handshake(r, now)
 }
 
 // Set is all sources by name. It never changes and is safe for concurrent use.

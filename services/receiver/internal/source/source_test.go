@@ -1,8 +1,10 @@
 package source_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +28,7 @@ func TestSource_Media(t *testing.T) {
 		{"application/cloudevents+json", "standard", source.JSON},
 		{"application/vnd.x+JSON; v=1", "standard", source.JSON},
 		{"", "standard", source.Undeclared},
-		{"application/x-www-form-urlencoded", "github", source.Form},
+		{"application/x-www-form-urlencoded", "github", source.Payload},
 		{"application/x-www-form-urlencoded", "generic", source.Refused},
 		{"application/x-www-form-urlencoded", "", source.Refused},
 		{"text/plain", "github", source.Refused},
@@ -38,6 +40,106 @@ func TestSource_Media(t *testing.T) {
 	} {
 		if got := s.Media(c.contentType, c.scheme); got != c.want {
 			t.Errorf("Media(%q, %q) = %d, want %d", c.contentType, c.scheme, got, c.want)
+		}
+	}
+}
+
+func TestSource_MediaOfOneScheme(t *testing.T) {
+	t.Parallel()
+	const form = "application/x-www-form-urlencoded; charset=utf-8"
+	for scheme, want := range map[string]source.Media{
+		"github": source.Payload, "github-sha1": source.Payload, "slack": source.Fields, "twilio": source.Fields,
+		"stripe": source.Refused, "bitbucket": source.Refused, "mailgun": source.Refused,
+	} {
+		s, err := source.New(source.Spec{Name: "a", Schemes: []string{scheme}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Media(form, scheme); got != want {
+			t.Errorf("%s: Media = %d, want %d", scheme, got, want)
+		}
+		if got := s.Media("multipart/form-data; boundary=x", scheme); got != source.Refused {
+			t.Errorf("%s takes multipart: %d", scheme, got)
+		}
+	}
+	two, err := source.New(source.Spec{Name: source.Default, Schemes: []string{"slack", "github"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slack, github := two.Media(form, "slack"), two.Media(form, "github"); slack != source.Refused || github != source.Payload {
+		t.Errorf("detecting, forms of Slack are %d and of GitHub %d", slack, github)
+	}
+}
+
+func TestSource_BodyID(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		schemes      []string
+		scheme, want string
+	}{
+		{[]string{"stripe"}, "stripe", "id"},
+		{[]string{"square"}, "square", "event_id"},
+		{[]string{"generic"}, "generic", ""},
+		{[]string{"mailgun"}, "mailgun", ""},
+		{[]string{"stripe"}, "square", ""}, // not the source's
+		{nil, "slack", "event_id"},
+		{nil, "square", ""}, // not detected
+		{nil, "", ""},
+	} {
+		s, err := source.New(source.Spec{Name: "a", Schemes: c.schemes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.BodyID(c.scheme); got != c.want {
+			t.Errorf("BodyID(%q) of %v = %q, want %q", c.scheme, c.schemes, got, c.want)
+		}
+	}
+}
+
+func TestSource_Caution(t *testing.T) {
+	t.Parallel()
+	whsec := "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+	for name, c := range map[string]struct {
+		spec source.Spec
+		says string
+	}{
+		"mailgun":              {source.Spec{Schemes: []string{"mailgun"}, Secrets: []string{"geheim"}}, "does not cover the body"},
+		"mailgun, no secret":   {source.Spec{Schemes: []string{"mailgun"}}, ""},
+		"gitlab, a token":      {source.Spec{Schemes: []string{"gitlab"}, Secrets: []string{whsec, "geheim"}}, "signs nothing"},
+		"gitlab, signing only": {source.Spec{Schemes: []string{"gitlab"}, Secrets: []string{whsec}}, ""},
+		"stripe":               {source.Spec{Schemes: []string{"stripe"}, Secrets: []string{"geheim"}}, ""},
+		"detected":             {source.Spec{Secrets: []string{"geheim"}}, ""},
+		"unsigned":             {source.Spec{Unsigned: true}, ""},
+	} {
+		s, err := source.New(c.spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := s.Caution()
+		if (got == "") != (c.says == "") || !strings.Contains(got, c.says) || strings.Contains(got, "geheim") {
+			t.Errorf("%s: Caution() = %q, want %q", name, got, c.says)
+		}
+	}
+}
+
+func TestSource_Handshake(t *testing.T) {
+	t.Parallel()
+	r := signature.Request{Method: http.MethodGet, URL: "/webhook/a?challenge=x", Header: http.Header{}}
+	for name, c := range map[string]struct {
+		spec source.Spec
+		want bool
+	}{
+		"a scheme with one":    {source.Spec{Schemes: []string{"dropbox"}, Secrets: []string{"s"}}, true},
+		"without a secret":     {source.Spec{Schemes: []string{"dropbox"}}, false},
+		"unsigned":             {source.Spec{Unsigned: true}, false},
+		"a scheme without one": {source.Spec{Schemes: []string{"github"}, Secrets: []string{"s"}}, false},
+	} {
+		s, err := source.New(c.spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := s.Handshake(r, time.Now()); ok != c.want || err != nil {
+			t.Errorf("%s: %v, %v", name, ok, err)
 		}
 	}
 }
@@ -94,8 +196,10 @@ func TestSource_Verify(t *testing.T) {
 func TestNew_refuses(t *testing.T) {
 	t.Parallel()
 	for name, spec := range map[string]source.Spec{
-		"an unknown scheme":  {Name: "a", Schemes: []string{"nope"}, Secrets: []string{"s"}},
-		"an unusable secret": {Name: "a", Schemes: []string{"standard"}, Secrets: []string{"whsec_!"}},
+		"an unknown scheme":                     {Name: "a", Schemes: []string{"nope"}, Secrets: []string{"s"}},
+		"an unusable secret":                    {Name: "a", Schemes: []string{"standard"}, Secrets: []string{"whsec_!"}},
+		"an unknown scheme without a secret":    {Name: "a", Schemes: []string{"nope"}},
+		"two schemes that cannot be told apart": {Name: "a", Schemes: []string{"github", "bitbucket"}, Secrets: []string{"s"}},
 	} {
 		if _, err := source.New(spec); err == nil {
 			t.Errorf("New takes %s", name)

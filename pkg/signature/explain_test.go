@@ -1,0 +1,374 @@
+package signature_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/signet/pkg/signature"
+)
+
+// explained is one request of one scheme, on its way from sender to receiver.
+type explained struct {
+	scheme  string
+	info    signature.Info
+	keys    keys
+	signed  signature.Outgoing // what the sender signs
+	request signature.Request  // what the receiver has
+	secrets []string           // of the receiver
+	now     time.Time
+}
+
+// explainBody has something of everything that writers of JSON write otherwise.
+// Linear has its time in it.
+const explainBody = `{"type":"order.completed","webhookTimestamp":1700000000000,"data":{"name":"Zoë 🎉","path":"a/b","html":"<b>&","n":1.50,"list":[1,[],{}],"none":null}}`
+
+// newExplained composes a message that can carry explainBody, or a form.
+func newExplained(t testing.TB, scheme string) *explained {
+	t.Helper()
+	e := &explained{scheme: scheme, info: describe(t, scheme), keys: newKeys(t, scheme), now: testTime}
+	e.signed = compose(scheme, testID, testTime, []byte("plus + and ö"))
+	if !e.form() {
+		e.signed.Body = []byte(explainBody)
+	}
+	e.secrets = []string{e.keys.verifying}
+	return e
+}
+
+func (e *explained) form() bool { return strings.Contains(e.signed.ContentType, "form") }
+
+// json says that the body is JSON and signed as it is.
+func (e *explained) json() bool { return e.info.SignsBody && !e.form() }
+
+// shared says that the key is an HMAC's, whatever the secret. GitLab's is one if
+// it begins with whsec_, and otherwise a token.
+func (e *explained) shared() bool { return !e.info.PublicKey && e.scheme != "gitlab" }
+
+// send signs, and delivers what was signed.
+func (e *explained) send(t testing.TB) {
+	t.Helper()
+	e.sendWith(t, e.keys.signing)
+}
+
+func (e *explained) sendWith(t testing.TB, secret string) {
+	t.Helper()
+	h := http.Header{}
+	err := signer(t, e.scheme, secret).Sign(e.signed, h)
+	if errors.Is(err, signature.ErrUnsignable) {
+		t.Skip("the scheme refuses to sign this")
+	}
+	wantError(t, err, nil)
+	h.Set("Content-Type", e.signed.ContentType)
+	e.request = signature.Request{Method: e.signed.Method, URL: e.signed.URL, Header: h, Body: e.signed.Body}
+}
+
+// value is the signature header's; change gives it another value.
+func (e *explained) value() (name, value string) {
+	for _, name := range e.info.Headers {
+		if value := firstValue(e.request.Header, name); value != "" {
+			return name, value
+		}
+	}
+	return "", ""
+}
+
+func (e *explained) change(values ...string) {
+	name, _ := e.value()
+	h := cloneOf(e.request)
+	h[name] = values
+	e.request.Header = h
+}
+
+func (e *explained) explain(t testing.TB) signature.Explanation {
+	t.Helper()
+	got, err := signature.Explain(e.request, e.scheme, e.secrets, e.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// mutation spoils a request, or is false where it does not apply. It sends.
+type mutation struct {
+	name  string
+	cause signature.Cause
+	spoil func(t testing.TB, e *explained) bool
+}
+
+// TestExplain_Mutations: of each fault alone, the first finding names it; with a
+// time out of tolerance beside it, the last names that too.
+func TestExplain_Mutations(t *testing.T) {
+	t.Parallel()
+	var all []mutation
+	for _, some := range [][]mutation{bodyMutations(), secretMutations(), headerMutations(), urlMutations(), timeMutations()} {
+		all = append(all, some...)
+	}
+	for _, m := range all {
+		applied := 0
+		for _, scheme := range signature.Schemes() {
+			if !describe(t, scheme).CanSign {
+				continue
+			}
+			t.Run(m.name+"/"+scheme, func(t *testing.T) {
+				e := newExplained(t, scheme)
+				if !m.spoil(t, e) {
+					t.Skip("does not apply")
+				}
+				applied++
+				wantFirst(t, e, m.cause)
+				if e.info.Tolerance > 0 && !strings.HasPrefix(m.name, "time") {
+					wantAlsoOld(t, e, m.cause)
+				}
+			})
+		}
+		if applied == 0 && len(signature.Schemes()) > 20 { // few schemes need not have every fault
+			t.Errorf("%s applies to no scheme", m.name)
+		}
+	}
+}
+
+func wantFirst(t *testing.T, e *explained, cause signature.Cause) {
+	t.Helper()
+	got := e.explain(t)
+	if got.Err == nil || len(got.Findings) == 0 {
+		t.Fatalf("valid, or nothing found: %+v", got)
+	}
+	if got.Findings[0].Cause != cause {
+		t.Errorf("first cause %s, want %s: %+v", got.Findings[0].Cause, cause, got.Findings)
+	}
+	for _, f := range got.Findings {
+		if !strings.HasSuffix(f.Detail, ".") || strings.ContainsAny(f.Detail, "\n") || strings.Contains(f.Detail, "%!") {
+			t.Errorf("%q is no sentence", f.Detail)
+		}
+	}
+}
+
+// wantAlsoOld asks again a day later. A request that cannot be read has no time.
+func wantAlsoOld(t *testing.T, e *explained, cause signature.Cause) {
+	t.Helper()
+	e.now = e.now.Add(24 * time.Hour)
+	got := e.explain(t).Findings
+	last := got[len(got)-1].Cause
+	if got[0].Cause == cause && last == signature.CauseTooOld && len(got) > 1 {
+		return
+	}
+	// Of GitLab's two proofs only one has a time, so an unproven one has none.
+	if (!errors.Is(e.explain(t).Err, signature.ErrMismatch) || e.scheme == "gitlab") && got[0].Cause == cause {
+		return
+	}
+	t.Errorf("a day later: %+v", got)
+}
+
+func bodyMutation(name string, cause signature.Cause, applies func(e *explained) bool, sent, received func(string) string) mutation {
+	return mutation{name, cause, func(t testing.TB, e *explained) bool {
+		if !applies(e) {
+			return false
+		}
+		e.signed.Body = []byte(sent(string(e.signed.Body)))
+		e.send(t)
+		e.request.Body = []byte(received(string(e.signed.Body)))
+		return !bytes.Equal(e.signed.Body, e.request.Body)
+	}}
+}
+
+func TestExplain_Valid(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range signature.Schemes() {
+		if !describe(t, scheme).CanSign {
+			continue
+		}
+		e := newExplained(t, scheme)
+		e.send(t)
+		got := e.explain(t)
+		want, err := verifier(t, scheme, e.keys.verifying).Verify(e.request, e.now)
+		if err != nil || got.Err != nil || got.Match != want || len(got.Findings) != 0 {
+			t.Errorf("%s: %+v, want %+v, %v", scheme, got, want, err)
+		}
+	}
+}
+
+func TestExplain_Arguments(t *testing.T) {
+	t.Parallel()
+	request := sampleRequest(t, "github", plainSecret)
+	for name, test := range map[string]struct {
+		scheme  string
+		secrets []string
+		opts    []signature.Option
+		want    error
+	}{
+		"unknown scheme":        {"carrier-pigeon", []string{plainSecret}, nil, signature.ErrUnknownScheme},
+		"no secret":             {"github", nil, nil, signature.ErrEmptySecret},
+		"no secret, detected":   {"", nil, nil, signature.ErrEmptySecret},
+		"negative tolerance":    {"github", []string{plainSecret}, []signature.Option{signature.WithTolerance(-1)}, signature.ErrInvalidTolerance},
+		"valid, to be detected": {"", []string{plainSecret}, nil, nil},
+	} {
+		got, err := signature.Explain(request, test.scheme, test.secrets, testTime, test.opts...)
+		wantError(t, err, test.want)
+		if (got.Match.Scheme == "github") != (test.want == nil) || got.Err != nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestExplain_Tolerance(t *testing.T) {
+	t.Parallel()
+	e := newExplained(t, "standard")
+	e.send(t)
+	got, err := signature.Explain(e.request, "standard", e.secrets, e.now.Add(61*time.Second), signature.WithTolerance(time.Minute))
+	wantError(t, err, nil)
+	wantError(t, got.Err, signature.ErrTooOld)
+	const want = "The signature is right, but its time, 2023-11-14T22:13:20Z, is 1m1s before now, 1s beyond the tolerance of 1m0s."
+	if len(got.Findings) != 1 || got.Findings[0].Detail != want {
+		t.Errorf("%+v", got.Findings)
+	}
+}
+
+// TestExplain_Detected: what an empty scheme name adds.
+func TestExplain_Detected(t *testing.T) {
+	t.Parallel()
+	k := newKeys(t, "standard")
+	standard, github := sampleRequest(t, "standard", k.signing), sampleRequest(t, "github", k.signing)
+	both := with(standard, "X-Hub-Signature-256", firstValue(github.Header, "X-Hub-Signature-256"))
+	spoilt := standard
+	spoilt.Body = append(bytes.Clone(standard.Body), '\n')
+	for name, test := range map[string]struct {
+		request signature.Request
+		secrets []string
+		cause   signature.Cause
+		says    string
+		err     error
+	}{
+		"two schemes":    {both, []string{k.verifying}, signature.CauseSeveralSchemes, "github and standard", signature.ErrAmbiguous},
+		"newline":        {spoilt, []string{k.verifying}, signature.CauseBodyTrailingNewline, "newline", signature.ErrMismatch},
+		"nothing":        {signature.Request{Header: http.Header{}, Body: testBody}, []string{k.verifying}, signature.CauseNoSignature, "any scheme", signature.ErrMissing},
+		"no headers":     {signature.Request{}, []string{k.verifying}, signature.CauseNoSignature, "any scheme", signature.ErrMissing},
+		"blank secret":   {github, []string{" "}, signature.CauseSecretUnusable, "the secret", signature.ErrEmptySecret},
+		"one is blank":   {github, []string{"", k.verifying}, signature.CauseSecretUnusable, "secret 1 of 2", signature.ErrEmptySecret},
+		"not for anyone": {standard, []string{"whpk_AAAA"}, signature.CauseSecretOtherFormat, "whpk_", signature.ErrInvalidSecret},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := signature.Explain(test.request, "", test.secrets, testTime)
+			wantError(t, err, nil)
+			wantError(t, got.Err, test.err)
+			if len(got.Findings) == 0 || got.Findings[0].Cause != test.cause || !strings.Contains(got.Findings[0].Detail, test.says) {
+				t.Errorf("findings %+v, want %s and %q", got.Findings, test.cause, test.says)
+			}
+		})
+	}
+}
+
+// TestExplain_OtherScheme: the request is one of another scheme.
+func TestExplain_OtherScheme(t *testing.T) {
+	t.Parallel()
+	k := newKeys(t, "standard")
+	request := sampleRequest(t, "standard", k.signing)
+	for name, test := range map[string]struct {
+		secret, says string
+		err          error
+	}{
+		"same secret":  {k.verifying, "not of github: it verifies as such with the secret", signature.ErrMissing},
+		"other secret": {k.stranger, "standard (Webhook-Signature)", signature.ErrMissing},
+	} {
+		got, err := signature.Explain(request, "github", []string{test.secret}, testTime)
+		wantError(t, err, nil)
+		wantError(t, got.Err, test.err)
+		if len(got.Findings) == 0 || got.Findings[0].Cause != signature.CauseOtherScheme || !strings.Contains(got.Findings[0].Detail, test.says) {
+			t.Errorf("%s: %+v", name, got.Findings)
+		}
+	}
+}
+
+// TestExplain_SeveralSecrets: a finding names the secret it is about.
+func TestExplain_SeveralSecrets(t *testing.T) {
+	t.Parallel()
+	e := newExplained(t, "github")
+	e.send(t)
+	e.secrets = []string{e.keys.stranger, e.keys.verifying + " "}
+	if got := e.explain(t).Findings; len(got) != 1 || !strings.Contains(got[0].Detail, "secret 2 of 2") {
+		t.Errorf("%+v", got)
+	}
+	e = newExplained(t, "standard")
+	e.send(t)
+	e.secrets = []string{"whsec_not base64", e.keys.verifying}
+	got := e.explain(t)
+	wantError(t, got.Err, signature.ErrInvalidSecret)
+	if len(got.Findings) != 1 || got.Findings[0].Cause != signature.CauseSecretUnusable || !strings.Contains(got.Findings[0].Detail, "secret 1 of 2, though the request verifies with another one") {
+		t.Errorf("%+v", got.Findings)
+	}
+}
+
+// TestExplain_LargeBody: only cheap things are tried, and the finding says so.
+func TestExplain_LargeBody(t *testing.T) {
+	t.Parallel()
+	large := `{"a": "` + strings.Repeat("x", 1<<20) + `"}`
+	e := newExplained(t, "github")
+	e.signed.Body = []byte(large)
+	e.send(t)
+	e.request.Body = []byte(strings.ReplaceAll(large, ": ", ":"))
+	wantFirst(t, e, signature.CauseSecretWrong)
+	if got := e.explain(t).Findings[0].Detail; !strings.Contains(got, "larger than 1024 KiB") {
+		t.Error(got)
+	}
+	e.request.Body = []byte(large + "\n")
+	wantFirst(t, e, signature.CauseBodyTrailingNewline)
+}
+
+// TestExplain_Bounded: a body made to grow does not.
+func TestExplain_Bounded(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat("[", 9000) + strings.Repeat("1,", 400_000) + "1" + strings.Repeat("]", 9000)
+	e := newExplained(t, "github")
+	e.send(t)
+	e.request.Body = []byte(deep)
+	wantFirst(t, e, signature.CauseSecretWrong)
+}
+
+// counting counts how often a request's headers are asked for.
+type counting struct {
+	signature.Header
+
+	reads *int
+}
+
+func (c counting) Values(name string) []string {
+	if name == "X-Hub-Signature-256" {
+		*c.reads++
+	}
+	return c.Header.Values(name)
+}
+
+func TestExplain_SomeDozensOfVerifications(t *testing.T) {
+	t.Parallel()
+	reads := 0
+	e := newExplained(t, "github")
+	e.send(t)
+	e.secrets = []string{e.keys.stranger}
+	e.request.Header = counting{e.request.Header, &reads}
+	wantFirst(t, e, signature.CauseSecretWrong)
+	if reads < 30 || reads > 120 {
+		t.Errorf("the signature was read %d times", reads)
+	}
+}
+
+func ExampleExplain() {
+	header := http.Header{}
+	header.Set("X-Hub-Signature-256", "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17")
+	request := signature.Request{Header: header, Body: []byte("Hello, World!\n")}
+	why, err := signature.Explain(request, "github", []string{"It's a Secret to Everybody"}, time.Now())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(why.Err)
+	for _, finding := range why.Findings {
+		fmt.Println(finding.Cause, "-", finding.Detail)
+	}
+	// Output:
+	// github: signature mismatch
+	// body_trailing_newline - A newline was added to the end of the body after it was signed.
+}

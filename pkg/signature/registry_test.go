@@ -1,0 +1,121 @@
+package signature_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"example.com/signet/pkg/signature"
+)
+
+// noVector is what the README's table says of a scheme that was never checked
+// against somebody else's signature.
+const noVector = "Format from documentation, no outside vector"
+
+// TestRegistry_Proven makes sure that nobody adds a scheme without its proof: a
+// fuzz target, a row in the documentation, and a signature made by others, or
+// the admission that there is none.
+func TestRegistry_Proven(t *testing.T) {
+	t.Parallel()
+	targets, rows := testFunctions(t), readmeRows(t)
+	proven := map[string]bool{}
+	for _, v := range vectors(t) {
+		proven[v.Scheme] = true
+	}
+	for _, scheme := range signature.Schemes() {
+		if target := "FuzzVerify" + camel(scheme); !targets[target] {
+			t.Errorf("%s has no %s", scheme, target)
+		}
+		row, documented := rows[scheme]
+		if !documented {
+			t.Errorf("%s has no row in README.md", scheme)
+		}
+		if admitted := strings.Contains(row, noVector); admitted == proven[scheme] {
+			t.Errorf("%s: vectors of others: %t, but the row says there are none: %t", scheme, proven[scheme], admitted)
+		}
+	}
+	for scheme := range rows {
+		if _, err := signature.Describe(scheme); err != nil {
+			t.Errorf("README.md has a row for %s: %v", scheme, err)
+		}
+	}
+}
+
+// camel turns a scheme's name into the form that test functions have.
+func camel(scheme string) string {
+	var name string
+	for part := range strings.SplitSeq(scheme, "-") {
+		name += strings.ToUpper(part[:1]) + part[1:]
+	}
+	return name
+}
+
+func testFunctions(t *testing.T) map[string]bool {
+	t.Helper()
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, declaration := range parsed.Decls {
+			if f, ok := declaration.(*ast.FuncDecl); ok {
+				found[f.Name.Name] = true
+			}
+		}
+	}
+	return found
+}
+
+// readmeRows finds the table's rows, by the scheme's name in its first column.
+func readmeRows(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, found := strings.CutPrefix(line, "| `")
+		if name, rest, ok := strings.Cut(name, "` |"); found && ok {
+			rows[name] = rest
+		}
+	}
+	return rows
+}
+
+func TestDescribe(t *testing.T) {
+	t.Parallel()
+	github := describe(t, "github")
+	if !github.Detected || !github.CanSign || !github.SignsBody || !github.Forms || github.SignsURL || github.PublicKey || github.Handshake ||
+		github.Tolerance != 0 || github.MaxBody != 25<<20 || len(github.Headers) != 1 {
+		t.Errorf("%+v", github)
+	}
+	github.Headers[0] = "changed"
+	if describe(t, "github").Headers[0] == "changed" {
+		t.Error("callers share the list of headers")
+	}
+	_, err := signature.Describe("gitbub")
+	wantError(t, err, signature.ErrUnknownScheme)
+	for _, scheme := range signature.Schemes() {
+		if info := describe(t, scheme); info.Detected && (info.SignsURL || !info.SignsBody || info.PublicKey) {
+			t.Errorf("%s is detected, but signs something else than a body: %+v", scheme, info)
+		}
+	}
+}
+
+func TestPublicKey_Shared(t *testing.T) {
+	t.Parallel()
+	_, err := signature.PublicKey("github", plainSecret)
+	wantError(t, err, signature.ErrInvalidSecret)
+	_, err = signature.PublicKey("gitbub", plainSecret)
+	wantError(t, err, signature.ErrUnknownScheme)
+}

@@ -6,41 +6,52 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
 
-// prepared is a draft with the ids its rows will have.
+// prepared is a draft with the ids its rows will have, and then with its receipt.
 type prepared struct {
 	Draft
 	deliveries []string
-	now        int64
-	due        int64
+	delay      time.Duration // before its first attempts
+	keyed      bool          // its dedupe key is stored already
+	receipt    Receipt
+}
+
+func (p *prepared) accepted() { p.receipt = Receipt{ID: p.ID, Deliveries: len(p.Targets)} }
+
+func receipts(drafts []*prepared) []Receipt {
+	all := make([]Receipt, len(drafts))
+	for i, p := range drafts {
+		all[i] = p.receipt
+	}
+	return all
 }
 
 // Append stores messages together with one delivery for each of their targets: all of them or none. When it
 // returns nil everything is on disk. ErrInvalid names the field of the draft that is wrong; ErrUnavailable
 // means that nothing was stored and that the same call may succeed later. When ctx ends first nothing was
 // stored either, unless the commit had begun: then its result is awaited.
+//
+// On PostgreSQL the connection can be lost between a commit and its answer. The error is ErrUnavailable then too,
+// although the messages may be there: appending them again is safe with dedupe keys, and without keys may store
+// them twice.
 func (s *Store) Append(ctx context.Context, drafts ...Draft) ([]Receipt, error) {
 	ready, err := s.prepare(drafts)
 	if err != nil {
 		return nil, err
 	}
-	var receipts []Receipt
-	err = s.write(ctx, func(ctx context.Context, t *txn) error {
-		receipts, err = appendAll(ctx, t, ready)
-		return err
-	})
-	if err != nil {
+	if err := s.appends.do(ctx, newAppendOp(ready)); err != nil {
 		return nil, err
 	}
-	return receipts, nil
+	return receipts(ready), nil
 }
 
-func (s *Store) prepare(drafts []Draft) ([]prepared, error) {
+func (s *Store) prepare(drafts []Draft) ([]*prepared, error) {
 	now := s.cfg.Now()
-	ready := make([]prepared, len(drafts))
+	ready := make([]*prepared, len(drafts))
 	for i, d := range drafts {
 		if err := d.validate(); err != nil {
 			return nil, fmt.Errorf("draft %d: %w", i, err)
@@ -48,7 +59,7 @@ func (s *Store) prepare(drafts []Draft) ([]prepared, error) {
 		if d.ID == "" {
 			d.ID = s.ids.next(messagePrefix, now)
 		}
-		p := prepared{Draft: d, now: now.UnixMicro(), due: now.Add(s.cfg.Schedule[0]).UnixMicro()}
+		p := &prepared{Draft: d, delay: s.cfg.Schedule[0]}
 		p.deliveries = make([]string, len(d.Targets))
 		for k := range p.deliveries {
 			p.deliveries[k] = s.ids.next(deliveryPrefix, now)
@@ -97,75 +108,28 @@ func validTargets(targets []string) error {
 	return nil
 }
 
-func appendAll(ctx context.Context, t *txn, ready []prepared) ([]Receipt, error) {
-	receipts := make([]Receipt, len(ready))
-	for i := range ready {
-		r, err := appendOne(ctx, t, &ready[i])
-		if err != nil {
-			return nil, fmt.Errorf("append: %w", err)
-		}
-		receipts[i] = r
-	}
-	return receipts, nil
-}
-
 const (
-	insertKey = `INSERT INTO dedupe_keys (source, key, message_id, created_at) VALUES (?, ?, ?, ?)
-  ON CONFLICT (source, key) DO NOTHING`
-	selectKey     = `SELECT message_id FROM dedupe_keys WHERE source = ? AND key = ?`
-	insertMessage = `INSERT INTO messages (id, source, type, dedupe_key, ordering_key, tenant, headers, body, created_at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	insertDelivery = `INSERT INTO deliveries (id, message_seq, target_id, state, attempts, budget_from, next_at,
-  lease_until, lease_token, ordering_key, last_status, last_error, replay_of, created_at, updated_at)
-  VALUES (?, ?, ?, 'pending', 0, 0, ?, 0, 0, ?, 0, '', ?, ?, ?)`
+	selectKey = `SELECT message_id FROM dedupe_keys WHERE source = ? AND key = ?`
 	// deliveries_message serves this.
 	reviveFailed = `UPDATE deliveries SET state = 'pending', next_at = ?, budget_from = attempts, updated_at = ?
   WHERE message_seq = (SELECT seq FROM messages WHERE id = ?) AND state = 'failed' RETURNING target_id`
 )
 
-func appendOne(ctx context.Context, t *txn, p *prepared) (Receipt, error) {
-	if p.DedupeKey != "" {
-		fresh, err := t.changed(ctx, insertKey, p.Source, p.DedupeKey, p.ID, p.now)
-		if err != nil {
-			return Receipt{}, err
-		}
-		if fresh == 0 {
-			return duplicate(ctx, t, p)
-		}
-	}
-	res, err := t.execResult(ctx, insertMessage, p.ID, p.Source, p.Type, p.DedupeKey, p.OrderingKey, p.Tenant,
-		notNil(p.Headers), notNil(p.Body), p.now)
-	if err != nil {
-		return Receipt{}, err
-	}
-	seq, err := res.LastInsertId()
-	if err != nil {
-		return Receipt{}, err
-	}
-	for i, target := range p.Targets {
-		if err := t.exec(ctx, insertDelivery, p.deliveries[i], seq, target, p.due, p.OrderingKey, "", p.now, p.now); err != nil {
-			return Receipt{}, err
-		}
-		t.moved(target, "", Pending, 1)
-	}
-	t.deltas[messagesTotal]++
-	return Receipt{ID: p.ID, Deliveries: len(p.Targets)}, nil
-}
-
 // duplicate answers a draft whose key is taken. A sender that redelivers what had failed wants it tried again.
-func duplicate(ctx context.Context, t *txn, p *prepared) (Receipt, error) {
-	r := Receipt{Duplicate: true}
-	if err := t.scan(ctx, selectKey, []any{p.Source, p.DedupeKey}, &r.ID); err != nil {
-		return r, err
+func duplicate(ctx context.Context, t *txn, p *prepared) error {
+	p.receipt = Receipt{Duplicate: true}
+	if err := t.scan(ctx, selectKey, []any{p.Source, p.DedupeKey}, &p.receipt.ID); err != nil {
+		return err
 	}
 	if !p.Redeliver {
-		return r, nil
+		return nil
 	}
-	rows, err := t.query(ctx, reviveFailed, p.now, p.now, r.ID)
+	now := t.now.UnixMicro()
+	rows, err := t.query(ctx, reviveFailed, now, now, p.receipt.ID)
 	if err != nil {
-		return r, err
+		return err
 	}
-	return r, eachTarget(rows, func(target string) { t.moved(target, Failed, Pending, 1) })
+	return eachTarget(rows, func(target string) { t.moved(target, Failed, Pending, 1) })
 }
 
 func eachTarget(rows *sql.Rows, f func(string)) error {
@@ -177,11 +141,4 @@ func eachTarget(rows *sql.Rows, f func(string)) error {
 		f(target)
 	}
 	return errors.Join(rows.Err(), rows.Close())
-}
-
-func notNil(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
 }

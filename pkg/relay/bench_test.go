@@ -3,16 +3,15 @@ package relay_test
 import (
 	"bytes"
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"example.com/signet/pkg/relay"
 )
 
-func benchStore(b *testing.B) *relay.Store {
+func benchStore(b *testing.B, e engine) *relay.Store {
 	b.Helper()
-	s, err := relay.Open(b.Context(), relay.Config{URL: "sqlite:" + filepath.Join(b.TempDir(), "bench.db"), Migrations: []relay.Migrations{ledger}})
+	s, err := relay.Open(b.Context(), relay.Config{URL: e.url(b), Migrations: []relay.Migrations{ledger}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -25,7 +24,12 @@ func benchStore(b *testing.B) *relay.Store {
 
 // BenchmarkAppend is durable ingest by 128 callers at once: one message of 580 bytes with one delivery each.
 func BenchmarkAppend(b *testing.B) {
-	s := benchStore(b)
+	for _, e := range []engine{sqlite, postgres} {
+		b.Run(string(e), func(b *testing.B) { benchAppend(b, benchStore(b, e)) })
+	}
+}
+
+func benchAppend(b *testing.B, s *relay.Store) {
 	body := bytes.Repeat([]byte("x"), 580)
 	b.SetParallelism(64)
 	b.ResetTimer()
@@ -41,34 +45,36 @@ func BenchmarkAppend(b *testing.B) {
 // BenchmarkDrain empties a backlog, attempts recorded: through a target that answers at once, and through an
 // effect that changes one row.
 func BenchmarkDrain(b *testing.B) {
-	for name, runner := range map[string]relay.Runner{"remote": answer(relay.Delivered("")), "effect": relay.Effect(counting)} {
-		b.Run(name, func(b *testing.B) {
-			s := benchStore(b)
-			drafts := make([]relay.Draft, 0, 500)
-			for i := range b.N {
-				drafts = append(drafts, relay.Draft{Source: "s", Type: "t", Body: []byte("counter"), Targets: []string{"a"}})
-				if len(drafts) == cap(drafts) || i == b.N-1 {
-					if _, err := s.Append(b.Context(), drafts...); err != nil {
-						b.Fatal(err)
-					}
-					drafts = drafts[:0]
-				}
-			}
-			done := make(chan struct{}, b.N)
-			d := relay.NewDispatcher(s, relay.DispatcherConfig{
-				Resolver: runners{"a": runner}, Observe: func(relay.Observation) { done <- struct{}{} },
-			})
-			b.ResetTimer()
-			d.Start()
-			for range b.N {
-				<-done
-			}
-			b.StopTimer()
-			ctx, cancel := context.WithTimeout(b.Context(), 10*time.Second)
-			defer cancel()
-			if err := d.Stop(ctx); err != nil {
+	for _, e := range []engine{sqlite, postgres} {
+		b.Run(string(e)+"/remote", func(b *testing.B) { benchDrain(b, benchStore(b, e), answer(relay.Delivered(""))) })
+		b.Run(string(e)+"/effect", func(b *testing.B) { benchDrain(b, benchStore(b, e), relay.Effect(counting)) })
+	}
+}
+
+func benchDrain(b *testing.B, s *relay.Store, runner relay.Runner) {
+	drafts := make([]relay.Draft, 0, 500)
+	for i := range b.N {
+		drafts = append(drafts, relay.Draft{Source: "s", Type: "t", Body: []byte("counter"), Targets: []string{"a"}})
+		if len(drafts) == cap(drafts) || i == b.N-1 {
+			if _, err := s.Append(b.Context(), drafts...); err != nil {
 				b.Fatal(err)
 			}
-		})
+			drafts = drafts[:0]
+		}
+	}
+	done := make(chan struct{}, b.N)
+	d := relay.NewDispatcher(s, relay.DispatcherConfig{
+		Resolver: runners{"a": runner}, Observe: func(relay.Observation) { done <- struct{}{} },
+	})
+	b.ResetTimer()
+	d.Start()
+	for range b.N {
+		<-done
+	}
+	b.StopTimer()
+	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Second)
+	defer cancel()
+	if err := d.Stop(ctx); err != nil {
+		b.Fatal(err)
 	}
 }

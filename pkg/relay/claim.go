@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -18,12 +19,13 @@ type want struct {
 
 // claimed is a delivery under this process's lease.
 type claimed struct {
-	seq        int64
-	messageSeq int64
-	token      int64
-	budgetFrom int
-	delivery   Delivery
-	until      time.Time
+	seq         int64
+	messageSeq  int64
+	token       int64
+	budgetFrom  int
+	delivery    Delivery
+	orderingKey string
+	until       time.Time // by this process's clock
 }
 
 // got is what came of a want: the deliveries claimed, and when the target's next one is due. Zero: none waits, or
@@ -36,9 +38,7 @@ type got struct {
 // A claim counts the attempt before it is made, so that a message that kills the process runs out of attempts,
 // and moves the fencing token on. deliveries_due finds the due ones; deliveries_ordered the heads of their keys.
 const (
-	claimDue = `UPDATE deliveries SET state = 'delivering', attempts = attempts + 1, lease_token = lease_token + 1,
-    lease_until = ?, updated_at = ?
-  WHERE seq IN (
+	claimDue = `WITH due AS MATERIALIZED (
     SELECT d.seq FROM deliveries d
     WHERE d.target_id = ? AND d.state = 'pending' AND d.next_at <= ?
       AND EXISTS (SELECT 1 FROM targets t WHERE t.id = d.target_id AND t.enabled = 1)
@@ -46,53 +46,73 @@ const (
         SELECT 1 FROM deliveries e
         WHERE e.target_id = d.target_id AND e.ordering_key = d.ordering_key AND e.ordering_key <> ''
           AND e.state IN ('pending', 'delivering', 'failed') AND (e.seq < d.seq OR e.state = 'delivering')))
-    ORDER BY d.next_at, d.seq LIMIT ?)
-  RETURNING seq, id, message_seq, attempts, budget_from, lease_token, last_status, last_error, replay_of, created_at`
+    ORDER BY d.next_at, d.seq LIMIT ? /*skip locked*/)
+  UPDATE deliveries SET state = 'delivering', attempts = attempts + 1, lease_token = lease_token + 1,
+    lease_until = ?, updated_at = ?
+  WHERE seq IN (SELECT seq FROM due)
+  RETURNING seq, id, message_seq, attempts, budget_from, lease_token, last_status, last_error, replay_of, created_at, ordering_key`
 	nextDue = `SELECT coalesce(min(next_at), 0) FROM deliveries WHERE target_id = ? AND state = 'pending'`
 )
 
-// claim takes due deliveries of several targets under a lease, in one commit.
+// claim takes due deliveries of several targets under a lease, in one commit. The database says what is due, by
+// its own clock; what it answers is turned into this process's time, because the two may differ.
 func (s *Store) claim(ctx context.Context, wants []want) (map[string]got, error) {
 	var all map[string]got
-	err := s.write(ctx, func(ctx context.Context, t *txn) error {
+	asked := s.cfg.Now()
+	err := s.claims.do(ctx, newOp(func(ctx context.Context, t *txn) error {
 		all = make(map[string]got, len(wants))
+		ahead := asked.Sub(t.now)
 		for _, w := range wants {
 			g, err := t.claimTarget(ctx, w, s.cfg.Lease)
 			if err != nil {
 				return fmt.Errorf("claim for %s: %w", w.target, err)
 			}
+			for i := range g.claims {
+				g.claims[i].until = asked.Add(s.cfg.Lease)
+			}
+			if !g.nextAt.IsZero() {
+				g.nextAt = g.nextAt.Add(ahead)
+			}
 			all[w.target] = g
 		}
 		return nil
-	})
+	}))
 	return all, err
 }
 
 func (t *txn) claimTarget(ctx context.Context, w want, lease time.Duration) (got, error) {
-	now, until := t.now.UnixMicro(), t.now.Add(lease)
-	rows, err := t.query(ctx, claimDue, until.UnixMicro(), now, w.target, now, w.limit)
+	now := t.now.UnixMicro()
+	rows, err := t.query(ctx, claimDue, w.target, now, w.limit, t.now.Add(lease).UnixMicro(), now)
 	if err != nil {
 		return got{}, err
 	}
 	claims, err := collect(rows, func(row scanner) (claimed, error) {
-		c := claimed{until: until, delivery: Delivery{TargetID: w.target, State: Delivering, UpdatedAt: t.now}}
+		c := claimed{delivery: Delivery{TargetID: w.target, State: Delivering, UpdatedAt: t.now}}
 		var created int64
 		d := &c.delivery
-		err := row.Scan(&c.seq, &d.ID, &c.messageSeq, &d.Attempts, &c.budgetFrom, &c.token, &d.LastStatus, &d.LastError, &d.ReplayOf, &created)
+		err := row.Scan(&c.seq, &d.ID, &c.messageSeq, &d.Attempts, &c.budgetFrom, &c.token, &d.LastStatus, &d.LastError,
+			&d.ReplayOf, &created, &c.orderingKey)
 		d.CreatedAt = time.UnixMicro(created).UTC()
 		return c, err
 	})
 	if err != nil {
 		return got{}, err
 	}
+	asked := len(claims) == w.limit
+	if claims, err = t.engine.confirm(ctx, t, claims); err != nil {
+		return got{}, err
+	}
 	slices.SortFunc(claims, func(a, b claimed) int { return cmp.Compare(a.seq, b.seq) })
 	t.moved(w.target, Pending, Delivering, int64(len(claims)))
 	g := got{claims: claims}
+	if asked { // there may be more: it is asked again soon
+		return g, nil
+	}
 	var next int64
 	if err := t.scan(ctx, nextDue, []any{w.target}, &next); err != nil {
 		return got{}, err
 	}
-	if next > now || len(claims) == w.limit && next > 0 {
+	if next > now {
 		g.nextAt = time.UnixMicro(next)
 	}
 	return g, nil
@@ -111,7 +131,10 @@ func (s *Store) load(ctx context.Context, claims []claimed) (map[int64]Message, 
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.engineReader.QueryContext(ctx, selectBodies, string(list))
+	rows, err := s.engineReader.query(ctx, selectBodies, string(list))
+	if err != nil && errors.Is(s.engine.classify(err), ErrUnavailable) { // the connection may only have been idle for too long
+		rows, err = s.engineReader.query(ctx, selectBodies, string(list))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -129,12 +152,12 @@ func (s *Store) load(ctx context.Context, claims []claimed) (map[int64]Message, 
 
 // deliveries_leased serves this.
 const selectExpired = `SELECT seq, target_id, attempts, budget_from, updated_at FROM deliveries
-  WHERE state = 'delivering' AND lease_until <= ? LIMIT 512`
+  WHERE state = 'delivering' AND lease_until <= ? LIMIT 512 /*skip locked*/`
 
 // takeBack ends the leases of the process that had the database before this one.
 func (s *Store) takeBack(ctx context.Context) error {
 	for {
-		n, err := s.expire(ctx, math.MaxInt64, "the process ended before the outcome was recorded")
+		n, err := s.expire(ctx, true, "the process ended before the outcome was recorded")
 		if err != nil {
 			return fmt.Errorf("take back leases: %w", err)
 		}
@@ -146,12 +169,16 @@ func (s *Store) takeBack(ctx context.Context) error {
 
 // sweep ends leases that have run out, and says how many.
 func (s *Store) sweep(ctx context.Context) (int, error) {
-	return s.expire(ctx, s.cfg.Now().UnixMicro(), "the lease ran out before the outcome was recorded")
+	return s.expire(ctx, false, "the lease ran out before the outcome was recorded")
 }
 
-func (s *Store) expire(ctx context.Context, before int64, reason string) (int, error) {
+func (s *Store) expire(ctx context.Context, every bool, reason string) (int, error) {
 	var n int
-	err := s.write(ctx, func(ctx context.Context, t *txn) error {
+	err := s.claims.do(ctx, newOp(func(ctx context.Context, t *txn) error {
+		before := t.now.UnixMicro()
+		if every {
+			before = math.MaxInt64
+		}
 		rows, err := t.query(ctx, selectExpired, before)
 		if err != nil {
 			return err
@@ -173,7 +200,7 @@ func (s *Store) expire(ctx context.Context, before int64, reason string) (int, e
 		}
 		n = len(claims)
 		return nil
-	})
+	}))
 	return n, err
 }
 

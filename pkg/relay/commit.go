@@ -14,14 +14,10 @@ func (w *writer) runEngine(group []*op) {
 		return
 	}
 	ctx := context.Background() // an interrupted statement would roll back everybody's work
-	err := w.transact(ctx, func(t *txn) error {
-		for _, o := range group {
-			if err := o.run(ctx, t); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	if engine, ok := w.engine.(atOnce); ok && w.appendAtOnce(ctx, engine, group) {
+		return
+	}
+	err := w.transact(ctx, func(ctx context.Context, t *txn) error { return perform(ctx, t, group) })
 	if err == nil {
 		reportAll(group, nil)
 		return
@@ -31,10 +27,11 @@ func (w *writer) runEngine(group []*op) {
 		return
 	}
 	results := make([]error, len(group))
-	err = w.transact(ctx, func(t *txn) error {
-		for i, o := range group {
+	err = w.transact(ctx, func(ctx context.Context, t *txn) error {
+		for i := range group {
 			var broken error
-			if results[i], broken = t.nested(ctx, o.run); broken != nil {
+			results[i], broken = t.nested(ctx, func(ctx context.Context, t *txn) error { return perform(ctx, t, group[i:i+1]) })
+			if broken != nil {
 				return fmt.Errorf("%w: %w", ErrUnavailable, broken)
 			}
 		}
@@ -51,6 +48,53 @@ func reportAll(group []*op, err error) {
 	}
 }
 
+// appendAtOnce commits a group in which there is nothing but drafts. False: that could not be, and nothing was done
+// that counts.
+func (w *writer) appendAtOnce(ctx context.Context, engine atOnce, group []*op) bool {
+	var drafts []*prepared
+	for _, o := range group {
+		if o.drafts == nil {
+			return false
+		}
+		drafts = append(drafts, o.drafts...)
+	}
+	bounded, cancel := w.bounded(ctx)
+	defer cancel()
+	s, err := w.engine.session(bounded)
+	if err != nil {
+		reportAll(group, fmt.Errorf("%w: %w", errNotBegun, err))
+		return true
+	}
+	t := newTxn(w.engine, s, w.shard)
+	later, done, err := engine.appendAtOnce(bounded, t, drafts)
+	s.release()
+	if err = w.engine.classify(err); err != nil && !errors.Is(err, ErrUnavailable) {
+		return false // one of them is at fault: each is tried by itself
+	}
+	if err == nil && !done {
+		return false
+	}
+	w.committed(t)
+	if err == nil && len(later) > 0 {
+		err = w.transact(ctx, func(ctx context.Context, t *txn) error {
+			for _, p := range later {
+				if err := duplicate(ctx, t, p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	reportAll(group, err)
+	return true
+}
+
+// maxTries is how often an effect is run again because another process had what it needed.
+const maxTries = 3
+
+// errNotBegun: the database was out of reach before anything of a transaction was done.
+var errNotBegun = fmt.Errorf("%w: no transaction", ErrUnavailable)
+
 // errTooSlow: an effect had its time and did not finish.
 var errTooSlow = errors.New("relay: effect took longer than allowed")
 
@@ -61,20 +105,39 @@ func (w *writer) runEffects(group []*op) {
 		return
 	}
 	began, last := time.Now(), 0
-	err := w.transact(context.Background(), func(t *txn) error {
+	err := w.transact(context.Background(), func(ctx context.Context, t *txn) error {
+		var outcomes []*result
 		for i, o := range group {
-			if i > 0 && time.Since(began) > w.cfg.EffectTimeout {
-				return nil
+			if i > 0 && time.Since(began) > w.groupTime {
+				break
 			}
 			last = i
-			if err := runEffect(t, o, w.cfg.EffectTimeout); err != nil {
+			var err error
+			if o.outcome, err = runEffect(ctx, t, o, w.cfg.EffectTimeout); err != nil {
 				return err
+			}
+			if o.outcome != nil {
+				outcomes = append(outcomes, o.outcome)
+			}
+		}
+		if err := t.settle(ctx, outcomes); err != nil {
+			return err
+		}
+		for _, r := range outcomes { // its effect must not stay
+			if r.err != nil {
+				return r.err
 			}
 		}
 		return nil
 	})
 	done, rest := group[:last+1], group[last+1:]
 	switch {
+	case errors.Is(err, errNotBegun):
+		reportAll(group, err)
+		rest = nil
+	case len(group) == 1 && w.engine.contended(err) && group[0].tries < maxTries:
+		group[0].tries++
+		rest = group
 	case err == nil || len(group) == 1:
 		reportAll(done, err)
 	case errors.Is(err, errTooSlow):
@@ -88,13 +151,13 @@ func (w *writer) runEffects(group []*op) {
 
 // runEffect runs one effect in a goroutine of its own, so that one that hangs does not stop the writer: when
 // its time is over its transaction is taken from it.
-func runEffect(t *txn, o *op, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+func runEffect(all context.Context, t *txn, o *op, limit time.Duration) (*result, error) {
+	ctx, cancel := context.WithTimeout(all, limit)
 	defer cancel()
-	u := &userTx{t: t, ctx: ctx}
+	u := &userTx{t: t, ctx: ctx, all: all}
 	type answer struct {
-		finish func(context.Context, *txn) error
-		err    error
+		outcome *result
+		err     error
 	}
 	answers := make(chan answer, 1)
 	go func() {
@@ -105,7 +168,7 @@ func runEffect(t *txn, o *op, limit time.Duration) error {
 			}
 			answers <- a
 		}()
-		a.finish, a.err = o.effect(ctx, u)
+		a.outcome, a.err = o.effect(ctx, u)
 	}()
 	var a answer
 	select {
@@ -113,38 +176,53 @@ func runEffect(t *txn, o *op, limit time.Duration) error {
 	case <-ctx.Done():
 		a.err = errTooSlow
 	}
-	if failed := u.close(); a.err == nil {
+	if failed := u.close(); a.err == nil || t.engine.contended(failed) { // whatever the effect made of it
 		a.err = failed
 	}
-	if a.err == nil && a.finish != nil {
-		a.err = a.finish(context.Background(), t)
-	}
-	return a.err
+	return a.outcome, a.err
 }
 
 // transact runs f in a transaction. Any error of f or of the commit rolls all of it back.
-func (w *writer) transact(ctx context.Context, f func(*txn) error) error {
-	t := newTxn(w.session, w.cfg.Now())
-	if err := t.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return fmt.Errorf("%w: begin: %w", ErrUnavailable, err)
+func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) error) error {
+	ctx, cancel := w.bounded(ctx)
+	defer cancel()
+	s, err := w.engine.session(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNotBegun, err)
 	}
-	err := f(t)
-	if err == nil {
+	defer s.release()
+	t := newTxn(w.engine, s, w.shard)
+	if t.now, err = s.begin(ctx); err != nil {
+		s.rollback()
+		return fmt.Errorf("%w: %w", errNotBegun, err)
+	}
+	if err = f(ctx, t); err == nil {
 		err = t.flush(ctx)
 	}
 	if err == nil {
-		if err = t.exec(ctx, "COMMIT"); err != nil {
+		if err = s.commit(ctx); err != nil {
 			err = fmt.Errorf("%w: commit: %w", ErrUnavailable, err)
 		}
 	}
 	if err != nil {
-		// Best effort: an interrupted or failed statement may have ended the transaction already.
-		_ = t.exec(ctx, "ROLLBACK")
-		return classify(err)
+		s.rollback()
+		return w.engine.classify(err)
 	}
+	w.committed(t)
+	return nil
+}
+
+// bounded limits how long one transaction may take, where the database can be out of reach.
+func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if w.limit == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, w.limit)
+}
+
+func (w *writer) committed(t *txn) {
 	w.wake.add(t.due)
 	if t.targetsChanged {
 		w.wake.targetsChanged()
 	}
-	return nil
 }

@@ -17,7 +17,7 @@ func TestWriter_GroupEndedByTheEngineIsNotHalfCommitted(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	err = s.write(t.Context(), func(ctx context.Context, t *txn) error {
-		_, err := t.conn.ExecContext(ctx, "PRAGMA max_page_count = 200")
+		_, err := t.session.(*sqliteSession).conn.ExecContext(ctx, "PRAGMA max_page_count = 200")
 		return err
 	})
 	if err != nil {
@@ -28,21 +28,18 @@ func TestWriter_GroupEndedByTheEngineIsNotHalfCommitted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return newOp(func(ctx context.Context, t *txn) error {
-			_, err := appendAll(ctx, t, ready)
-			return err
-		})
+		return newAppendOp(ready)
 	}
 	failing := newOp(func(context.Context, *txn) error { return errors.New("fails by itself") })
 	group := []*op{failing, appending(10), appending(4 << 20), appending(10), appending(10)}
-	s.writer.runEngine(group) // the writer has nothing else to do
+	s.appends.runEngine(group) // the writer has nothing else to do
 	for i, o := range group {
 		if err := <-o.done; !errors.Is(err, ErrUnavailable) {
 			t.Errorf("operation %d answered %v, want ErrUnavailable", i, err)
 		}
 	}
 	var stored, counted int
-	if err := s.readers.QueryRowContext(t.Context(), `SELECT count(*), coalesce((SELECT sum(n) FROM totals), 0) FROM messages`).Scan(&stored, &counted); err != nil {
+	if err := s.callers.row(t.Context(), `SELECT count(*), coalesce((SELECT sum(n) FROM totals), 0) FROM messages`).Scan(&stored, &counted); err != nil {
 		t.Fatal(err)
 	}
 	if stored != 0 || counted != 0 {

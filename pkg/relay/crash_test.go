@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,16 +17,16 @@ import (
 )
 
 // crashConfig is the store that the children of TestStore_SurvivesSIGKILL share, one after another.
-func crashConfig(dir string) relay.Config {
+func crashConfig(url string) relay.Config {
 	return relay.Config{
-		URL: "sqlite:" + filepath.Join(dir, "relay.db"), Migrations: []relay.Migrations{ledger},
-		Schedule: relay.Schedule{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, EffectTimeout: 5 * time.Second,
+		URL: url, Migrations: []relay.Migrations{ledger},
+		Schedule: relay.Schedule{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, EffectTimeout: 5 * time.Second, Lease: time.Second,
 	}
 }
 
 // crashChild appends and applies effects until it is killed. It prints a key after its append is acknowledged.
-func crashChild(dir string) {
-	s, err := relay.Open(context.Background(), crashConfig(dir))
+func crashChild(url string) {
+	s, err := relay.Open(context.Background(), crashConfig(url))
 	if err == nil {
 		err = s.PutTarget(context.Background(), relay.Target{ID: "a"})
 	}
@@ -59,49 +58,50 @@ func crashChild(dir string) {
 // TestStore_SurvivesSIGKILL kills a process in the middle of appends and effects, again and again: what it
 // acknowledged is there once, and took effect once.
 func TestStore_SurvivesSIGKILL(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	rounds := 6
-	if testing.Short() {
-		rounds = 2
-	}
-	acknowledged := map[string]bool{}
-	for range rounds {
-		for _, key := range killedChild(t, dir) {
-			acknowledged[key] = true
+	eachEngine(t, func(t *testing.T, e engine) {
+		url := e.url(t)
+		rounds := 6
+		if testing.Short() {
+			rounds = 2
 		}
-	}
-	f := &fixture{t: t, clock: newClock(), cfg: crashConfig(dir)}
-	f.reopen()
-	t.Cleanup(func() { _ = f.Close() })
-	t.Logf("%d acknowledged; the last kill left %d attempts running", len(acknowledged), f.Recovered())
-	if len(acknowledged) < 100 {
-		t.Errorf("%d appends were acknowledged: this test proved nothing", len(acknowledged))
-	}
-	f.dispatch(runners{"a": relay.Effect(counting)})
-	eventually(t, "everything is delivered", func() bool {
-		return f.number(`SELECT count(*) FROM deliveries WHERE state <> 'delivered'`) == 0
+		acknowledged := map[string]bool{}
+		for range rounds {
+			for _, key := range killedChild(t, url) {
+				acknowledged[key] = true
+			}
+		}
+		f := &fixture{t: t, engine: e, clock: newClock(), cfg: crashConfig(url)}
+		f.reopen()
+		t.Cleanup(func() { _ = f.Close() })
+		t.Logf("%d acknowledged; the last kill left %d attempts running", len(acknowledged), f.Recovered())
+		if len(acknowledged) < 100 {
+			t.Errorf("%d appends were acknowledged: this test proved nothing", len(acknowledged))
+		}
+		f.dispatch(runners{"a": relay.Effect(counting)})
+		eventually(t, "everything is delivered", func() bool {
+			return f.number(`SELECT count(*) FROM deliveries WHERE state <> 'delivered'`) == 0
+		})
+		for key := range acknowledged {
+			if n := f.count(key); n != 1 {
+				t.Errorf("%s was acknowledged and took effect %d times", key, n)
+			}
+		}
+		if n := f.number(`SELECT count(*) FROM counters WHERE n <> 1`); n != 0 {
+			t.Errorf("%d effects were applied more than once", n)
+		}
+		if m, e := f.number(`SELECT count(*) FROM messages`), f.number(`SELECT count(*) FROM counters`); m != e {
+			t.Errorf("%d messages and %d effects", m, e)
+		}
+		f.balanced()
 	})
-	for key := range acknowledged {
-		if n := f.count(key); n != 1 {
-			t.Errorf("%s was acknowledged and took effect %d times", key, n)
-		}
-	}
-	if n := f.number(`SELECT count(*) FROM counters WHERE n <> 1`); n != 0 {
-		t.Errorf("%d effects were applied more than once", n)
-	}
-	if m, e := f.number(`SELECT count(*) FROM messages`), f.number(`SELECT count(*) FROM counters`); m != e {
-		t.Errorf("%d messages and %d effects", m, e)
-	}
-	f.balanced()
 }
 
 // killedChild runs a child for a random time after its first acknowledged append, kills it, and returns what
 // it had acknowledged.
-func killedChild(t *testing.T, dir string) []string {
+func killedChild(t *testing.T, url string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), "RELAY_CRASH_DIR="+dir)
+	cmd.Env = append(os.Environ(), "RELAY_CRASH_URL="+url)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()

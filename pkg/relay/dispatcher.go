@@ -118,8 +118,12 @@ func (d *Dispatcher) housekeep() {
 		d.cfg.Log("sweep expired leases", err)
 	}
 	d.refresh()
-	for _, l := range d.lanes {
-		l.look = true
+	waiting, err := readWaiting(d.attempts, d.store.engineReader)
+	if err != nil {
+		d.cfg.Log("read which targets have work", err)
+	}
+	for id, l := range d.lanes { // thousands of idle targets cost one query, not a claim each
+		l.look = l.look || err != nil || waiting[id]
 	}
 }
 
@@ -222,7 +226,7 @@ func (d *Dispatcher) unclaim(claims []claimed) {
 		l.held--
 		l.look, l.nextAt = false, later
 	}
-	d.giveBack(later, claims...)
+	d.giveBack(d.cfg.Poll, claims...)
 }
 
 // freed takes note of attempts that are over.

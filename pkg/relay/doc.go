@@ -22,5 +22,18 @@
 // sleeps or loops: it answers [Delivered], [Retry] or [Permanent], and only the dispatcher decides when to
 // try again.
 //
+// # Two engines
+//
+// On SQLite one process owns the database's file. On PostgreSQL any number of processes share the database: claims
+// never overlap, all times of schedules and leases are the database's, and what a process held when it died is claimed
+// by another one once its lease has run out. Which is which is one value, the engine; statements are written once.
+//
+// A process learns from its own commits that there is work, and of everybody else's by looking every
+// DispatcherConfig.Poll. There is no LISTEN: what polling finds needs no connection of its own, and works through a
+// pooler. (PgBouncer in transaction mode needs its max_prepared_statements, or default_query_exec_mode=exec in the URL,
+// and ignore_startup_parameters=synchronous_commit; the server's own setting counts then.)
+//
+// Whether the server itself keeps what it has synced (fsync, full_page_writes, its disk) is its administrator's affair.
+//
 // The package knows nothing of HTTP, of signatures or of what a message means.
 package relay

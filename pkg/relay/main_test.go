@@ -10,30 +10,63 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"example.com/signet/pkg/relay"
+	"example.com/signet/pkg/relay/relaytest"
 )
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv("RELAY_CRASH_DIR"); dir != "" {
-		crashChild(dir)
+	if url := os.Getenv("RELAY_CRASH_URL"); url != "" {
+		crashChild(url)
 		return
 	}
 	// Every step of the model is a commit to disk; -rapid.checks=1000 is for a long look.
 	if err := flag.Set("rapid.checks", "20"); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(relaytest.Main{M: m})
+}
+
+// engine is a kind of database that the tests run on.
+type engine string
+
+const (
+	sqlite   engine = "sqlite"
+	postgres engine = "postgres"
+)
+
+// eachEngine runs a test on every engine.
+func eachEngine(t *testing.T, test func(*testing.T, engine)) {
+	t.Parallel()
+	for _, e := range []engine{sqlite, postgres} {
+		t.Run(string(e), func(t *testing.T) {
+			t.Parallel()
+			test(t, e)
+		})
+	}
+}
+
+// url is that of a new database.
+func (e engine) url(t testing.TB) string {
+	t.Helper()
+	if e == postgres {
+		return relaytest.Postgres(t)
+	}
+	return "sqlite:" + filepath.Join(t.TempDir(), "relay test.db")
 }
 
 // clock is the time the store is given; it moves only when told.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu    sync.Mutex
+	now   time.Time
+	moved func(time.Time) // the database's clock follows
 }
 
-func newClock() *clock { return &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)} }
+func newClock() *clock {
+	return &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), moved: func(time.Time) {}}
+}
 
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
@@ -44,45 +77,96 @@ func (c *clock) Now() time.Time {
 func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.moved(c.now.Add(d))
 	c.now = c.now.Add(d)
 }
 
 // ledger is what a service adds to the database in these tests: a counter that effects increment, and a fault
 // that makes the completion of a delivery fail while it is switched on.
-var ledger = relay.Migrations{Name: "ledger", Files: fstest.MapFS{"0001_ledger.sql": {Data: []byte(`
-CREATE TABLE counters (name TEXT PRIMARY KEY, n INTEGER NOT NULL);
-CREATE TABLE fault (on_completion INTEGER NOT NULL);
-INSERT INTO fault VALUES (0);
+var ledger = relay.Migrations{Name: "ledger", Files: fstest.MapFS{
+	"0001_ledger.sql": {Data: []byte(`
+CREATE TABLE counters (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE fault (on_completion INTEGER NOT NULL) STRICT;
+INSERT INTO fault VALUES (0);`)},
+	"0002_fault.sqlite.sql": {Data: []byte(`
 CREATE TRIGGER completion_fault BEFORE UPDATE ON deliveries
   WHEN NEW.state = 'delivered' AND (SELECT on_completion FROM fault) = 1
-  BEGIN SELECT RAISE(FAIL, 'fault: completion refused'); END;
-`)}}}
+  BEGIN SELECT RAISE(FAIL, 'fault: completion refused'); END;`)},
+	"0002_fault.postgres.sql": {Data: []byte(`
+CREATE FUNCTION refuse_completion() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.state = 'delivered' AND (SELECT on_completion FROM fault) = 1 THEN RAISE 'fault: completion refused'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER completion_fault BEFORE UPDATE ON deliveries FOR EACH ROW EXECUTE FUNCTION refuse_completion();`)},
+}}
 
-const increment = `INSERT INTO counters (name, n) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET n = n + 1`
+// byHand replaces the database's clock by one that the test moves.
+var byHand = relay.Migrations{Name: "clock", Files: fstest.MapFS{"0001_clock.postgres.sql": {Data: []byte(`
+CREATE TABLE hand (now BIGINT NOT NULL);
+INSERT INTO hand VALUES (extract(epoch FROM timestamptz '2026-03-01 12:00:00Z') * 1000000);
+CREATE OR REPLACE FUNCTION relay_now() RETURNS BIGINT LANGUAGE sql VOLATILE AS 'SELECT now FROM hand';`)}}}
 
-// fixture is a real store on a real file, with a clock in the test's hand.
+const increment = `INSERT INTO counters (name, n) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET n = counters.n + 1`
+
+// fixture is a real store on a real database, with its clock in the test's hand.
 type fixture struct {
 	*relay.Store
-	t     *testing.T
-	clock *clock
-	path  string
-	cfg   relay.Config
+	t      *testing.T
+	engine engine
+	clock  *clock
+	cfg    relay.Config
 }
 
-func open(t *testing.T, change ...func(*relay.Config)) *fixture {
+func open(t *testing.T, e engine, change ...func(*relay.Config)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, clock: newClock(), path: filepath.Join(t.TempDir(), "relay test.db")}
+	f := newFixture(t, e, e.url(t), change...)
+	f.reopen()
+	t.Cleanup(func() { _ = f.Close() }) // the store of that time: some tests reopen it
+	return f
+}
+
+func newFixture(t *testing.T, e engine, url string, change ...func(*relay.Config)) *fixture {
+	t.Helper()
+	f := &fixture{t: t, engine: e, clock: newClock()}
 	f.cfg = relay.Config{
-		URL: "sqlite:" + f.path, Now: f.clock.Now, Migrations: []relay.Migrations{ledger},
+		URL: url, Now: f.clock.Now, Migrations: []relay.Migrations{ledger, byHand},
 		EffectTimeout: 5 * time.Second, AppendWait: 30 * time.Second,
 		Schedule: relay.Schedule{0, time.Second, 10 * time.Second},
 	}
 	for _, c := range change {
 		c(&f.cfg)
 	}
-	f.reopen()
-	t.Cleanup(func() { _ = f.Close() })
+	if e == postgres {
+		f.clock.moved = func(now time.Time) { execute(t, url, `UPDATE hand SET now = $1`, now.UnixMicro()) }
+	}
 	return f
+}
+
+// beside opens a second store on the same database, as another process would.
+func (f *fixture) beside(change ...func(*relay.Config)) *fixture {
+	f.t.Helper()
+	g := *f
+	for _, c := range change {
+		c(&g.cfg)
+	}
+	g.reopen()
+	f.t.Cleanup(func() { _ = g.Close() })
+	return &g
+}
+
+// execute runs a statement on a PostgreSQL database past the store.
+func execute(t testing.TB, url, statement string, args ...any) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), url)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(context.Background(), statement, args...); err != nil {
+		t.Errorf("%s: %v", statement, err)
+	}
 }
 
 func (f *fixture) reopen() {

@@ -7,8 +7,9 @@ import (
 
 // Errors a caller can tell apart with errors.Is.
 var (
-	// ErrUnavailable: the store cannot write now (its queue is full, the disk is full or read-only, the
-	// engine is closed). Nothing was accepted; the same call may succeed later.
+	// ErrUnavailable: the store cannot write now (its queue is full, the disk is full or read-only, the database
+	// is out of reach, the engine is closed). Nothing was accepted, unless it is the answer to a commit that was
+	// lost (see Store.Append); the same call may succeed later.
 	ErrUnavailable = errors.New("relay: store unavailable")
 	// ErrNotFound: no message, delivery or target has that id.
 	ErrNotFound = errors.New("relay: not found")

@@ -3,11 +3,16 @@ package relay
 import (
 	"context"
 	"database/sql"
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 )
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
 
 const (
 	createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -16,25 +21,55 @@ const (
 	insertMigration = `INSERT INTO schema_migrations (name, file, applied_at) VALUES (?, ?, ?)`
 )
 
-// migrate runs the files of one set that this database has not seen, each in a transaction with its record.
-func migrate(ctx context.Context, conn *sql.Conn, m Migrations, now time.Time) error {
-	if _, err := conn.ExecContext(ctx, createMigrations); err != nil {
-		return err
-	}
-	files, err := fs.Glob(m.Files, "*.sql")
-	if err != nil {
-		return err
-	}
-	for _, name := range files { // Glob sorts
-		if err := migrateFile(ctx, conn, m, name, now); err != nil {
-			return fmt.Errorf("%s/%s: %w", m.Name, name, err)
+// migrations are the engine's own tables, and then the service's.
+func (s *Store) migrations() ([]Migrations, error) {
+	files, err := fs.Sub(migrationFiles, "migrations")
+	return append([]Migrations{{Name: "relay", Files: files}}, s.cfg.Migrations...), err
+}
+
+// script is one file of a migration, for the engine it is run on.
+type script struct {
+	set, file string
+	text      string
+	own       bool // for this engine only, in its own dialect
+}
+
+// migrator runs scripts on one connection.
+type migrator struct {
+	engine string // "sqlite" or "postgres": files for the other one are left out
+	lock   string // runs first in each transaction: no two processes migrate at once
+	table  string // makes the table of what was run
+	conn   *sql.Conn
+	run    func(ctx context.Context, s script) error // in the transaction that is open
+	to     func(query string) string
+}
+
+// migrate runs the files that this database has not seen, each in a transaction with its record.
+func (m migrator) migrate(ctx context.Context, sets []Migrations, now time.Time) error {
+	for _, set := range sets {
+		files, err := fs.Glob(set.Files, "*.sql")
+		if err != nil {
+			return err
+		}
+		for _, name := range files { // Glob sorts
+			own := strings.HasSuffix(name, "."+m.engine+".sql")
+			if !own && (strings.HasSuffix(name, ".sqlite.sql") || strings.HasSuffix(name, ".postgres.sql")) {
+				continue
+			}
+			text, err := fs.ReadFile(set.Files, name)
+			if err == nil {
+				err = m.migrateFile(ctx, script{set.Name, name, string(text), own}, now)
+			}
+			if err != nil {
+				return fmt.Errorf("%s/%s: %w", set.Name, name, err)
+			}
 		}
 	}
 	return nil
 }
 
-func migrateFile(ctx context.Context, conn *sql.Conn, m Migrations, name string, now time.Time) (err error) {
-	tx, err := conn.BeginTx(ctx, nil)
+func (m migrator) migrateFile(ctx context.Context, s script, now time.Time) (err error) {
+	tx, err := m.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -43,19 +78,23 @@ func migrateFile(ctx context.Context, conn *sql.Conn, m Migrations, name string,
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
+	for _, first := range []string{m.lock, m.table} {
+		if first == "" {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, first); err != nil {
+			return err
+		}
+	}
 	var seen int
-	if err := tx.QueryRowContext(ctx, countMigration, m.Name, name).Scan(&seen); err != nil {
+	if err := tx.QueryRowContext(ctx, m.to(countMigration), s.set, s.file).Scan(&seen); err != nil {
 		return err
 	}
 	if seen == 0 {
-		script, err := fs.ReadFile(m.Files, name)
-		if err != nil {
+		if err := m.run(ctx, s); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, string(script)); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, insertMigration, m.Name, name, now.UnixMicro()); err != nil {
+		if _, err := tx.ExecContext(ctx, m.to(insertMigration), s.set, s.file, now.UnixMicro()); err != nil {
 			return err
 		}
 	}

@@ -13,26 +13,62 @@ const (
 	opWithdrawn
 )
 
-// op is one operation waiting for the writer. Exactly one of run and effect is set.
+// op is one operation waiting for the writer: drafts, an outcome, a function or an effect.
 type op struct {
-	run    func(ctx context.Context, t *txn) error // the engine's own statements; may run twice, after a rollback
-	effect effectOp
-	after  func(error) // called once with the result of the commit
-	done   chan error  // or this gets it
-	state  atomic.Int32
+	drafts  []*prepared // to append
+	outcome *result     // to record; of an effect, what it answered
+	run     func(ctx context.Context, t *txn) error
+	effect  effectOp
+	after   func(error) // called once with the result of the commit
+	done    chan error  // or this gets it
+	state   atomic.Int32
+	tries   int // of an effect, alone
 }
 
+// newOp makes an operation of the engine's own statements. It may run twice, after a rollback.
 func newOp(run func(context.Context, *txn) error) *op {
 	return &op{run: run, done: make(chan error, 1)}
 }
 
-// effectOp runs foreign code and answers what the engine has to do after it, in the same transaction; nil is
-// nothing. What an effect found out reaches that only as this answer: an effect that was given up on may still
-// be running when another one runs.
-type effectOp func(ctx context.Context, u *userTx) (finish func(context.Context, *txn) error, err error)
+func newAppendOp(drafts []*prepared) *op { return &op{drafts: drafts, done: make(chan error, 1)} }
+
+// effectOp runs foreign code and answers which outcome has to be recorded after it, in the same transaction; nil is
+// none. What an effect found out reaches that only as this answer: an effect that was given up on may still be
+// running when another one runs.
+type effectOp func(ctx context.Context, u *userTx) (*result, error)
 
 func newEffectOp(effect effectOp) *op {
 	return &op{effect: effect, done: make(chan error, 1)}
+}
+
+// perform does what a group of engine operations asks for. Drafts and outcomes of all of them go to the engine
+// together; none of a group depends on another, as their callers wait at the same time.
+func perform(ctx context.Context, t *txn, group []*op) error {
+	var drafts []*prepared
+	var outcomes []*result
+	for _, o := range group {
+		drafts = append(drafts, o.drafts...)
+		if o.outcome != nil {
+			outcomes = append(outcomes, o.outcome)
+		}
+	}
+	if len(drafts) > 0 {
+		if err := t.engine.append(ctx, t, drafts); err != nil {
+			return err
+		}
+	}
+	if err := t.settle(ctx, outcomes); err != nil {
+		return err
+	}
+	for _, o := range group {
+		if o.run == nil {
+			continue
+		}
+		if err := o.run(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // take claims the operation for the writer; false when its caller has withdrawn it.
@@ -42,6 +78,9 @@ func (o *op) take() bool { return o.state.CompareAndSwap(opQueued, opTaken) }
 func (o *op) withdraw() bool { return o.state.CompareAndSwap(opQueued, opWithdrawn) }
 
 func (o *op) report(err error) {
+	if err == nil && o.outcome != nil {
+		err = o.outcome.err
+	}
 	if o.after != nil {
 		o.after(err)
 		return

@@ -43,10 +43,18 @@ type Job struct {
 	Delivery Delivery
 }
 
-// Tx is what an effect may do inside its delivery's transaction: read and write the service's own tables, in
-// the store's SQL dialect, with "?" placeholders. It may read the engine's tables but not change them, and can
-// neither end the transaction nor change the connection's settings. After a statement has failed every further
-// one fails with [ErrTxDone].
+// Tx is what an effect may do inside its delivery's transaction: read and write the service's own tables, in SQL that
+// the store's engine understands, with "?" placeholders on both engines (on PostgreSQL outside of quotes it is nothing
+// else). Truth values are the numbers 1 and 0. Rows are read to their end or closed before the next statement. A
+// statement may read the engine's tables but not change them, and can neither end the transaction nor change the
+// connection's settings. After one has failed every further one fails with [ErrTxDone].
+//
+// SQLite asks for each statement what it is about to do, and refuses there. PostgreSQL has no such way, so the text is
+// looked at: that keeps mistakes out, not malice (a trigger or a function of the service's own can do what it likes).
+//
+// On SQLite effects run one after another. On PostgreSQL those of several processes run side by side, each seeing what
+// was committed when a statement of its begins (READ COMMITTED): add within one statement (n = n + 1) or lock
+// (SELECT … FOR UPDATE) rather than read first and write later.
 type Tx interface {
 	Exec(ctx context.Context, query string, args ...any) (sql.Result, error)
 	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)

@@ -47,7 +47,7 @@ func scanDelivery(row scanner) (d deliveryRow, err error) {
 func (s *Store) Message(ctx context.Context, id string) (Message, error) {
 	var m messageRow
 	var created int64
-	err := s.readers.QueryRowContext(ctx, selectMessage+`, m.headers, m.body FROM messages m WHERE m.id = ?`, id).
+	err := s.callers.row(ctx, selectMessage+`, m.headers, m.body FROM messages m WHERE m.id = ?`, id).
 		Scan(&m.seq, &m.ID, &m.Source, &m.Type, &m.DedupeKey, &m.OrderingKey, &m.Tenant, &created, &m.Headers, &m.Body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Message{}, fmt.Errorf("%w: message %s", ErrNotFound, id)
@@ -65,14 +65,14 @@ func (s *Store) Message(ctx context.Context, id string) (Message, error) {
 
 // Delivery reads one delivery and its attempts, the first one first. ErrNotFound: there is none of that id.
 func (s *Store) Delivery(ctx context.Context, id string) (Delivery, []Attempt, error) {
-	d, err := scanDelivery(s.readers.QueryRowContext(ctx, selectDelivery+` WHERE d.id = ?`, id))
+	d, err := scanDelivery(s.callers.row(ctx, selectDelivery+` WHERE d.id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Delivery{}, nil, fmt.Errorf("%w: delivery %s", ErrNotFound, id)
 	}
 	if err != nil {
 		return Delivery{}, nil, err
 	}
-	rows, err := s.readers.QueryContext(ctx, selectAttempts, d.seq)
+	rows, err := s.callers.query(ctx, selectAttempts, d.seq)
 	if err != nil {
 		return Delivery{}, nil, err
 	}
@@ -103,7 +103,7 @@ func (s *Store) Messages(ctx context.Context, f MessageFilter, p Page) (items []
 	if err != nil {
 		return nil, "", err
 	}
-	rows, err := s.readers.QueryContext(ctx, query, c.args...)
+	rows, err := s.callers.query(ctx, query, c.args...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -132,7 +132,7 @@ func (s *Store) withDeliveries(ctx context.Context, found []messageRow) ([]Messa
 		return nil, err
 	}
 	// deliveries_message serves this.
-	rows, err := s.readers.QueryContext(ctx, selectDelivery+` WHERE d.message_seq IN (SELECT value FROM json_each(?)) ORDER BY d.seq`, string(list))
+	rows, err := s.callers.query(ctx, selectDelivery+` WHERE d.message_seq IN (SELECT value FROM json_each(?)) ORDER BY d.seq`, string(list))
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) (items
 	if err != nil {
 		return nil, "", err
 	}
-	rows, err := s.readers.QueryContext(ctx, query, c.args...)
+	rows, err := s.callers.query(ctx, query, c.args...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -183,7 +183,7 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	for _, state := range States() {
 		stats.Deliveries[state] = 0
 	}
-	rows, err := s.readers.QueryContext(ctx, selectTotals)
+	rows, err := s.callers.query(ctx, selectTotals)
 	if err != nil {
 		return stats, err
 	}
@@ -194,7 +194,7 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 		err := row.Scan(&k.target, &k.state, &n, &enabled)
 		switch {
 		case k == messagesTotal:
-			stats.Messages = n
+			stats.Messages += n
 		case k.state == Pending && !enabled:
 			stats.Deliveries[Paused] += n
 		default:

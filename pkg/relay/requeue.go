@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	selectState = `SELECT seq, target_id, state FROM deliveries WHERE id = ?`
+	selectState = `SELECT seq, target_id, state FROM deliveries WHERE id = ? /*lock*/`
 	requeue     = `UPDATE deliveries SET state = 'pending', next_at = ?, budget_from = attempts, updated_at = ? WHERE seq = ?`
 	cancel      = `UPDATE deliveries SET state = 'cancelled', next_at = 0, updated_at = ? WHERE seq = ?`
 	copyReplay  = `INSERT INTO deliveries (id, message_seq, target_id, state, attempts, budget_from, next_at,

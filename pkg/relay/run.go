@@ -15,12 +15,12 @@ func (d *Dispatcher) run(l *lane, runner Runner, slots chan struct{}, c claimed,
 	defer d.running.Done()
 	defer d.finish(c.delivery.TargetID)
 	if !d.slot(slots) {
-		d.giveBack(d.store.cfg.Now(), c)
+		d.giveBack(0, c)
 		return
 	}
 	defer func() { <-slots }()
 	if now := d.store.cfg.Now(); l.closed.Load() || l.quiet(now) > 0 { // since it was claimed
-		d.giveBack(now.Add(max(l.quiet(now), 0)), c)
+		d.giveBack(max(l.quiet(now), 0), c)
 		return
 	}
 	if runner.effect != nil {
@@ -50,7 +50,8 @@ func (d *Dispatcher) slot(slots chan struct{}) bool {
 }
 
 func (d *Dispatcher) runRemote(l *lane, remote RemoteFunc, c claimed, job Job) {
-	r := result{claimed: c, job: job, lane: l, started: d.store.cfg.Now()}
+	r := d.result(c, job)
+	r.lane = l
 	ctx, cancel := context.WithTimeout(d.attempts, c.until.Sub(r.started))
 	r.outcome = callRemote(ctx, remote, job)
 	cancel()
@@ -85,32 +86,34 @@ func (n *notDelivered) Error() string { return "relay: effect answered other tha
 // runEffect applies a delivery inside the database: the effect, the delivery's completion and its attempt are
 // one transaction. With any other outcome than delivered the effect is rolled back and the outcome recorded alone.
 func (d *Dispatcher) runEffect(effect EffectFunc, c claimed, job Job) {
-	r := result{claimed: c, job: job, started: d.store.cfg.Now()}
-	o := newEffectOp(func(ctx context.Context, u *userTx) (func(context.Context, *txn) error, error) {
-		started := d.store.cfg.Now()
-		outcome := effect(ctx, u, job)
-		if outcome.Verdict != VerdictDelivered {
-			return nil, &notDelivered{outcome}
+	r := d.result(c, job)
+	o := newEffectOp(func(ctx context.Context, u *userTx) (*result, error) {
+		done := d.result(c, job)
+		done.outcome = effect(ctx, u, job)
+		if done.outcome.Verdict != VerdictDelivered {
+			return nil, &notDelivered{done.outcome}
 		}
-		return func(ctx context.Context, t *txn) error {
-			r.outcome, r.started, r.took = outcome, started, d.store.cfg.Now().Sub(started)
-			_, _, err := t.settle(ctx, r, d.store.cfg.Schedule)
-			return err
-		}, nil
+		done.took = d.store.cfg.Now().Sub(done.started)
+		return done, nil
 	})
-	if err := d.store.writer.enqueue(context.Background(), o, nil); err != nil {
+	if err := d.store.effects.enqueue(context.Background(), o, nil); err != nil {
 		d.cfg.Log("apply effect", err)
 		return
 	}
 	withdrawn, err := d.await(o)
 	if withdrawn {
-		d.giveBack(d.store.cfg.Now(), c)
+		d.giveBack(0, c)
 		return
 	}
 	var not *notDelivered
 	switch {
 	case err == nil:
-		d.cfg.Observe(Observation{Job: job, Outcome: r.outcome, Duration: r.took, State: Done})
+		done := o.outcome
+		d.cfg.Observe(Observation{Job: job, Outcome: done.outcome, Duration: done.took, State: done.state})
+		return
+	case errors.Is(err, errNotBegun): // it has not had its chance
+		d.cfg.Log("apply effect", err)
+		d.giveBack(d.cfg.Poll, c)
 		return
 	case errors.Is(err, ErrLeaseLost):
 		d.cfg.Log("apply effect", fmt.Errorf("%s: %w", c.delivery.ID, err))
@@ -137,14 +140,13 @@ func (d *Dispatcher) await(o *op) (withdrawn bool, err error) {
 	}
 }
 
+func (d *Dispatcher) result(c claimed, job Job) *result {
+	return &result{claimed: c, job: job, schedule: d.store.cfg.Schedule, started: d.store.cfg.Now()}
+}
+
 // record queues an outcome for the next commit. The attempt's slot is free meanwhile; Stop waits for it.
-func (d *Dispatcher) record(r result) {
-	var state State
-	var nextAt time.Time
-	o := newOp(func(ctx context.Context, t *txn) (err error) {
-		state, nextAt, err = t.settle(ctx, r, d.store.cfg.Schedule)
-		return err
-	})
+func (d *Dispatcher) record(r *result) {
+	o := &op{outcome: r}
 	d.running.Add(1)
 	o.after = func(err error) {
 		defer d.running.Done()
@@ -155,18 +157,18 @@ func (d *Dispatcher) record(r result) {
 			d.cfg.Log("record outcome", fmt.Errorf("%s: %w", r.job.Delivery.ID, err))
 			return
 		}
-		d.cfg.Observe(Observation{Job: r.job, Outcome: r.outcome, Duration: r.took, State: state, NextAt: nextAt})
+		d.cfg.Observe(Observation{Job: r.job, Outcome: r.outcome, Duration: r.took, State: r.state, NextAt: r.nextAt})
 	}
-	if err := d.store.writer.enqueue(context.Background(), o, nil); err != nil {
+	if err := d.store.changes.enqueue(context.Background(), o, nil); err != nil {
 		o.after(err)
 	}
 }
 
-// giveBack ends the leases of deliveries that were claimed but not begun; they are due again at the given time.
-func (d *Dispatcher) giveBack(due time.Time, claims ...claimed) {
+// giveBack ends the leases of deliveries that were claimed but not begun; they are due again after a while.
+func (d *Dispatcher) giveBack(after time.Duration, claims ...claimed) {
 	err := d.store.write(context.Background(), func(ctx context.Context, t *txn) error {
 		for _, c := range claims {
-			if err := t.release(ctx, c, due); err != nil {
+			if err := t.unclaim(ctx, c, after); err != nil {
 				return err
 			}
 		}

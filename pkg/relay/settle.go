@@ -12,59 +12,76 @@ const (
 	maxDetail = 1024 // bytes of a detail kept with an attempt
 )
 
-const (
-	settleDelivery = `UPDATE deliveries SET state = ?, next_at = ?, lease_until = 0, last_status = ?, last_error = ?, updated_at = ?
+const releaseDelivery = `UPDATE deliveries SET state = 'pending', next_at = ?, lease_until = 0, attempts = attempts - 1, updated_at = ?
   WHERE seq = ? AND lease_token = ? AND state = 'delivering'`
-	insertAttempt = `INSERT INTO attempts (delivery_seq, number, started_at, duration, status, error, detail)
-  VALUES (?, ?, ?, ?, ?, ?, ?)`
-	releaseDelivery = `UPDATE deliveries SET state = 'pending', next_at = ?, lease_until = 0, attempts = attempts - 1, updated_at = ?
-  WHERE seq = ? AND lease_token = ? AND state = 'delivering'`
-)
 
 // result is one attempt that is over.
 type result struct {
-	claimed claimed
-	job     Job
-	lane    *lane // nil for an effect
-	outcome Outcome
-	started time.Time
-	took    time.Duration
+	claimed  claimed
+	job      Job
+	lane     *lane // nil for an effect
+	outcome  Outcome
+	schedule Schedule
+	started  time.Time
+	took     time.Duration
 
 	interrupted bool // cut off because the process stops: due again at once
+
+	// What recording it made of the delivery. err is ErrLeaseLost when somebody else holds it by now.
+	state  State
+	nextAt time.Time
+	err    error
 }
 
-// settle records an attempt and moves its delivery on. ErrLeaseLost: somebody else holds it by now, and
-// nothing was changed.
-func (t *txn) settle(ctx context.Context, r result, schedule Schedule) (State, time.Time, error) {
-	state, nextAt := t.verdict(r, schedule)
-	var next int64
-	if !nextAt.IsZero() {
-		next = nextAt.UnixMicro()
+// next is when the delivery is due again, as the database has it.
+func (r *result) next() int64 {
+	if r.nextAt.IsZero() {
+		return 0
 	}
-	reason := ""
-	if r.outcome.Err != nil {
-		reason = cut(r.outcome.Err.Error(), maxError)
-	}
-	d := r.claimed.delivery
-	n, err := t.changed(ctx, settleDelivery, string(state), next, r.outcome.StatusCode, reason, t.now.UnixMicro(), r.claimed.seq, r.claimed.token)
-	if err != nil {
-		return state, nextAt, err
-	}
-	if n == 0 {
-		return state, nextAt, ErrLeaseLost
-	}
-	if err := t.exec(ctx, insertAttempt, r.claimed.seq, d.Attempts, r.started.UnixMicro(), r.took.Microseconds(),
-		r.outcome.StatusCode, reason, cut(r.outcome.Detail, maxDetail)); err != nil {
-		return state, nextAt, err
-	}
-	t.moved(d.TargetID, Delivering, state, 1)
-	if r.outcome.Disable != "" {
-		err = setTarget(ctx, t, d.TargetID, false, cut(r.outcome.Disable, maxError))
-	}
-	return state, nextAt, err
+	return r.nextAt.UnixMicro()
 }
 
-func (t *txn) verdict(r result, schedule Schedule) (State, time.Time) {
+func (r *result) reason() string {
+	if r.outcome.Err == nil {
+		return ""
+	}
+	return cut(r.outcome.Err.Error(), maxError)
+}
+
+func (r *result) detail() string { return cut(r.outcome.Detail, maxDetail) }
+
+// settle records attempts and moves their deliveries on. For one whose lease somebody else holds by now nothing is
+// changed, and its err is ErrLeaseLost.
+func (t *txn) settle(ctx context.Context, results []*result) error {
+	if len(results) == 0 {
+		return nil
+	}
+	for _, r := range results {
+		r.state, r.nextAt = t.verdict(r)
+		r.err = nil
+	}
+	if err := t.engine.settle(ctx, t, results); err != nil {
+		return err
+	}
+	for _, r := range results {
+		if r.err != nil {
+			continue
+		}
+		t.moved(r.claimed.delivery.TargetID, Delivering, r.state, 1)
+		if r.claimed.orderingKey != "" { // it is free now, and the claim after this attempt may have come too early
+			t.due[r.claimed.delivery.TargetID] = struct{}{}
+		}
+		if r.outcome.Disable == "" {
+			continue
+		}
+		if err := setTarget(ctx, t, r.claimed.delivery.TargetID, false, cut(r.outcome.Disable, maxError)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *txn) verdict(r *result) (State, time.Time) {
 	switch r.outcome.Verdict {
 	case VerdictDelivered:
 		return Done, time.Time{}
@@ -75,16 +92,16 @@ func (t *txn) verdict(r result, schedule Schedule) (State, time.Time) {
 		return Pending, t.now
 	}
 	spent := r.claimed.delivery.Attempts - r.claimed.budgetFrom
-	if next, ok := schedule.next(spent, t.now, r.outcome.RetryAfter); ok {
+	if next, ok := r.schedule.next(spent, t.now, r.outcome.RetryAfter); ok {
 		return Pending, next
 	}
 	return Failed, time.Time{}
 }
 
-// release gives a lease back whose attempt was never begun; the attempt does not count. The delivery is due
-// again at the given time.
-func (t *txn) release(ctx context.Context, c claimed, due time.Time) error {
-	n, err := t.changed(ctx, releaseDelivery, due.UnixMicro(), t.now.UnixMicro(), c.seq, c.token)
+// unclaim gives a lease back whose attempt was never begun; the attempt does not count. The delivery is due again
+// after a while.
+func (t *txn) unclaim(ctx context.Context, c claimed, after time.Duration) error {
+	n, err := t.changed(ctx, releaseDelivery, t.now.Add(after).UnixMicro(), t.now.UnixMicro(), c.seq, c.token)
 	if err == nil && n > 0 {
 		t.moved(c.delivery.TargetID, Delivering, Pending, 1)
 	}

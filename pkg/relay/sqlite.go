@@ -3,20 +3,91 @@ package relay
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
+	"time"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite" // also registers the driver
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-//go:embed migrations/*.sql
-var migrationFiles embed.FS
+// sqliteEngine is a database in a file, which one process owns. All of its transactions run on one connection.
+type sqliteEngine struct {
+	now        func() time.Time
+	lock       *flock.Flock
+	db         *sql.DB
+	writer     *sqliteSession
+	forCallers *sql.DB
+	forEngine  *sql.DB
+}
+
+// openSQLite opens the file at path, which it makes when it is absent.
+func openSQLite(ctx context.Context, path string, now func() time.Time) (_ *sqliteEngine, err error) {
+	e := &sqliteEngine{now: now}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("relay: open %s: %w", path, err), e.close())
+		}
+	}()
+	if path, err = createFile(path); err != nil {
+		return nil, err
+	}
+	if e.lock, err = lockFile(path); err != nil {
+		return nil, err
+	}
+	db, conn, err := openWriter(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	e.db = db
+	if e.writer, err = newSQLiteSession(conn, now); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if e.forCallers, err = openReaders(path, 2*max(2, runtime.GOMAXPROCS(0))); err != nil {
+		return nil, err
+	}
+	e.forEngine, err = openReaders(path, 1)
+	return e, err
+}
+
+func (e *sqliteEngine) session(context.Context) (session, error) { return e.writer, nil }
+
+func (*sqliteEngine) translate(query string) string { return query }
+
+func (e *sqliteEngine) migrate(ctx context.Context, sets []Migrations, now time.Time) error {
+	conn := e.writer.conn
+	run := func(ctx context.Context, s script) error {
+		_, err := conn.ExecContext(ctx, s.text)
+		return err
+	}
+	return migrator{engine: "sqlite", table: createMigrations, conn: conn, run: run, to: e.translate}.migrate(ctx, sets, now)
+}
+
+func (e *sqliteEngine) readers() (callers, engineReader reader) {
+	anything := func(string) error { return nil } // the connections are read-only
+	return reader{e.forCallers, anything, e.translate}, reader{e.forEngine, anything, e.translate}
+}
+
+func (e *sqliteEngine) close() error {
+	var errs []error
+	if e.writer != nil {
+		errs = append(errs, e.writer.close())
+	}
+	for _, db := range []*sql.DB{e.db, e.forCallers, e.forEngine} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if e.lock != nil {
+		errs = append(errs, e.lock.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // lockFile makes this process the database's only owner. The lock lies in a file of its own, because SQLite's
 // own locks are released when any descriptor of the database is closed.
@@ -24,10 +95,10 @@ func lockFile(path string) (*flock.Flock, error) {
 	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
 	got, err := lock.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("relay: lock %s: %w", path, err)
+		return nil, fmt.Errorf("lock: %w", err)
 	}
 	if !got {
-		return nil, fmt.Errorf("%w: %s", ErrLocked, path)
+		return nil, ErrLocked
 	}
 	return lock, nil
 }
@@ -86,21 +157,11 @@ func openReaders(path string, n int) (*sql.DB, error) {
 	return db, nil
 }
 
-// Durability is what the live writer's connection says of itself.
-type Durability struct {
-	JournalMode string // "wal"
-	Synchronous string // "full": a commit waits for the disk
-}
-
 var wantDurability = Durability{JournalMode: "wal", Synchronous: "full"}
 
-// Durability reads the pragmas back from the connection that writes.
-func (s *Store) Durability(ctx context.Context) (d Durability, err error) {
-	err = s.write(ctx, func(ctx context.Context, t *txn) error {
-		d, err = readDurability(ctx, t.conn)
-		return err
-	})
-	return d, err
+// durability reads the pragmas back from the connection that writes, between two of its transactions.
+func (e *sqliteEngine) durability(ctx context.Context) (Durability, error) {
+	return readDurability(ctx, e.writer.conn)
 }
 
 func readDurability(ctx context.Context, conn *sql.Conn) (Durability, error) {
@@ -120,9 +181,10 @@ func readDurability(ctx context.Context, conn *sql.Conn) (Durability, error) {
 	return d, nil
 }
 
-// classify marks the engine's own failures (disk full, read-only, I/O, corrupt) as ErrUnavailable; what is
-// wrong with a statement or its values stays as it is.
-func classify(err error) error {
+func (*sqliteEngine) contended(error) bool { return false } // there is no other
+
+// classify finds disk full, read-only, I/O, corrupt and the like.
+func (*sqliteEngine) classify(err error) error {
 	var se *sqlite.Error
 	if !errors.As(err, &se) {
 		return err

@@ -5,16 +5,16 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"runtime"
 	"strings"
 	"time"
 )
 
 // Config opens a [Store]. Zero values mean the defaults named here.
 type Config struct {
-	URL        string           // "sqlite:" and a path, relative or absolute; the file is made when absent
+	// URL is "sqlite:" and a path, relative or absolute (the file is made when absent), or "postgres://" and the
+	// rest of a PostgreSQL connection URI: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+	URL        string
 	Schedule   Schedule         // DefaultSchedule
 	Now        func() time.Time // time.Now
 	Migrations []Migrations     // the service's own tables, in the same database
@@ -25,7 +25,9 @@ type Config struct {
 }
 
 // Migrations are a service's own tables: files named "0001_name.sql", each run once, in the order of their
-// names, in the same database as the engine's.
+// names, in the same database as the engine's. They are written for SQLite, with the types TEXT, INTEGER and BLOB;
+// for PostgreSQL these are translated (to TEXT COLLATE "C", BIGINT and BYTEA), and WITHOUT ROWID and STRICT left
+// out. A file named "….sqlite.sql" or "….postgres.sql" runs on that engine only, as it is.
 type Migrations struct {
 	Name  string // distinguishes this set from others; never changes
 	Files fs.FS
@@ -33,13 +35,17 @@ type Migrations struct {
 
 // Store is the durable log: messages, deliveries and attempts. It is safe for concurrent use.
 type Store struct {
-	cfg     Config
-	ids     *ids
-	lock    io.Closer
-	writer  *writer
-	readers *sql.DB // for callers
-	// engineReader is the dispatcher's own: callers who hold all readers do not hold up deliveries.
-	engineReader *sql.DB
+	cfg    Config
+	ids    *ids
+	engine engine
+
+	// Each of these commits for itself, so that on PostgreSQL none waits for another's commit: appends, claims,
+	// outcomes and what is asked for by hand, and transactions with foreign code in them. On SQLite, where only one
+	// connection may write, all of them are the same.
+	appends, claims, changes, effects *writer
+
+	callers      reader // for callers
+	engineReader reader // the dispatcher's own: callers who hold all connections do not hold up deliveries
 	wake         *wakeups
 	recovered    int
 }
@@ -72,83 +78,94 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Open opens the database, brings its tables up to date and takes back the leases of the process that had it
-// before. ErrLocked: another process has it now. A file that is not a database, or a file system that cannot
-// do what durability needs (WAL), is an error.
+// Open opens the database and brings its tables up to date; several processes may do so at once. On SQLite it takes
+// back the leases of the process that had the database before; ErrLocked: another process has it now. A file that
+// is not a database, or a database that cannot do what durability needs (WAL; synchronous_commit), is an error.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	path, ok := strings.CutPrefix(cfg.URL, "sqlite:")
-	if !ok || path == "" || strings.HasPrefix(path, ":memory:") {
-		return nil, fmt.Errorf("%w database URL: want sqlite: and a file's path", ErrInvalid)
-	}
 	s := &Store{cfg: cfg, ids: newIDs(), wake: newWakeups()}
-	if err := s.open(ctx, path); err != nil {
+	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context, path string) error {
-	path, err := createFile(path)
-	if err != nil {
-		return fmt.Errorf("relay: create %s: %w", path, err)
-	}
-	lock, err := lockFile(path)
-	if err != nil {
-		return err
-	}
-	s.lock = lock
-	db, conn, err := openWriter(ctx, path)
-	if err != nil {
-		return fmt.Errorf("relay: open %s: %w", path, err)
-	}
-	if s.writer, err = newWriter(db, conn, s.cfg, s.wake); err != nil {
-		return errors.Join(fmt.Errorf("relay: open %s: %w", path, err), conn.Close(), db.Close())
-	}
-	engine, err := fs.Sub(migrationFiles, "migrations")
-	if err != nil {
-		return err
-	}
-	for _, m := range append([]Migrations{{Name: "relay", Files: engine}}, s.cfg.Migrations...) {
-		if err := migrate(ctx, conn, m, s.cfg.Now()); err != nil {
-			return fmt.Errorf("relay: migrate %s: %w", path, err)
+// appendTime is how long a group of appends may take on PostgreSQL, connecting included; those behind it wait for
+// Config.AppendWait. A server that is merely busy should not look like one that is gone.
+const appendTime = 5 * time.Second
+
+// changesTime is how long the engine's own changes may take on PostgreSQL. Nobody who sent something waits for them,
+// and a database that is merely slow must let them come to their end.
+const changesTime = 30 * time.Second
+
+func (s *Store) open(ctx context.Context) error {
+	path, isFile := strings.CutPrefix(s.cfg.URL, "sqlite:")
+	switch {
+	case isFile && path != "" && !strings.HasPrefix(path, ":memory:"):
+		e, err := openSQLite(ctx, path, s.cfg.Now)
+		if err != nil {
+			return err
 		}
+		s.engine = e
+		s.appends = newWriter(e, s.cfg, s.wake, 0, 0)
+		s.claims, s.changes, s.effects = s.appends, s.appends, s.appends
+	case strings.HasPrefix(s.cfg.URL, "postgres://"), strings.HasPrefix(s.cfg.URL, "postgresql://"):
+		e, err := openPostgres(ctx, s.cfg)
+		if err != nil {
+			return err
+		}
+		s.engine = e
+		s.appends = newWriter(e, s.cfg, s.wake, newShard(), max(s.cfg.AppendWait, appendTime))
+		s.claims = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
+		s.changes = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
+		s.effects = newWriter(e, s.cfg, s.wake, newShard(), 2*s.cfg.EffectTimeout+max(s.cfg.AppendWait, appendTime))
+	default:
+		return fmt.Errorf("%w database URL: want sqlite: and a file's path, or postgres:// and a server", ErrInvalid)
 	}
-	if s.readers, err = openReaders(path, 2*max(2, runtime.GOMAXPROCS(0))); err == nil {
-		s.engineReader, err = openReaders(path, 1)
+	sets, err := s.migrations()
+	if err == nil {
+		err = s.engine.migrate(ctx, sets, s.cfg.Now())
 	}
 	if err != nil {
-		return fmt.Errorf("relay: open %s: %w", path, err)
+		return fmt.Errorf("relay: migrate: %w", s.engine.classify(err))
 	}
-	s.writer.start()
+	s.callers, s.engineReader = s.engine.readers()
+	for _, w := range s.writers() {
+		w.start()
+	}
+	if !isFile { // other processes may be at work
+		return nil
+	}
 	return s.takeBack(ctx)
+}
+
+// writers lists each writer once.
+func (s *Store) writers() []*writer {
+	if s.appends == s.effects {
+		return []*writer{s.appends}
+	}
+	return []*writer{s.appends, s.claims, s.changes, s.effects}
 }
 
 // Close waits for what is being written, then closes the database. Calls after it answer ErrUnavailable.
 func (s *Store) Close() error {
-	var errs []error
-	if s.writer != nil {
-		errs = append(errs, s.writer.stop())
+	if s.engine == nil {
+		return nil
 	}
-	for _, db := range []*sql.DB{s.readers, s.engineReader} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	for _, w := range s.writers() {
+		w.stop()
 	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
-	}
-	return errors.Join(errs...)
+	return s.engine.close()
 }
 
 const beat = `UPDATE pulse SET n = n + 1`
 
-// Ping reports whether the store can write now: it commits a change through the writer.
+// Ping reports whether the store can write now: it commits a change, in the way that messages are appended.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.write(ctx, func(ctx context.Context, t *txn) error { return t.exec(ctx, beat) })
+	return s.appends.do(ctx, newOp(func(ctx context.Context, t *txn) error { return t.exec(ctx, beat) }))
 }
 
 // Recovered is how many deliveries were found under the leases of the process before and taken back.
@@ -156,10 +173,10 @@ func (s *Store) Recovered() int { return s.recovered }
 
 // Query reads the service's own tables, outside of any transaction. Writing through it fails.
 func (s *Store) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return s.readers.QueryContext(ctx, query, args...)
+	return s.callers.foreign(ctx, query, args)
 }
 
 // write runs one engine operation in a transaction shared with others, and waits for its commit.
 func (s *Store) write(ctx context.Context, run func(context.Context, *txn) error) error {
-	return s.writer.do(ctx, newOp(run))
+	return s.changes.do(ctx, newOp(run))
 }

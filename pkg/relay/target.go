@@ -56,7 +56,7 @@ func setTarget(ctx context.Context, t *txn, id string, enabled bool, reason stri
 	if enabled {
 		reason = ""
 	}
-	n, err := t.changed(ctx, updateTarget, enabled, reason, id)
+	n, err := t.changed(ctx, updateTarget, number(enabled), reason, id)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func setTarget(ctx context.Context, t *txn, id string, enabled bool, reason stri
 
 // Target reads one target. ErrNotFound: there is none of that id.
 func (s *Store) Target(ctx context.Context, id string) (Target, error) {
-	t, err := scanTarget(s.readers.QueryRowContext(ctx, selectTargets+` WHERE id = ?`, id))
+	t, err := scanTarget(s.callers.row(ctx, selectTargets+` WHERE id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return t, fmt.Errorf("%w: target %s", ErrNotFound, id)
 	}
@@ -77,14 +77,26 @@ func (s *Store) Target(ctx context.Context, id string) (Target, error) {
 }
 
 // Targets reads every target, by id.
-func (s *Store) Targets(ctx context.Context) ([]Target, error) { return readTargets(ctx, s.readers) }
+func (s *Store) Targets(ctx context.Context) ([]Target, error) { return readTargets(ctx, s.callers) }
 
-func readTargets(ctx context.Context, db *sql.DB) ([]Target, error) {
-	rows, err := db.QueryContext(ctx, selectTargets+` ORDER BY id`)
+func readTargets(ctx context.Context, from reader) ([]Target, error) {
+	rows, err := from.query(ctx, selectTargets+` ORDER BY id`)
 	if err != nil {
 		return nil, err
 	}
 	return collect(rows, scanTarget)
+}
+
+const selectWaiting = `SELECT target_id FROM totals WHERE state = 'pending' GROUP BY target_id HAVING sum(n) > 0`
+
+// readWaiting finds the targets that have pending deliveries, due or not.
+func readWaiting(ctx context.Context, from reader) (map[string]bool, error) {
+	rows, err := from.query(ctx, selectWaiting)
+	if err != nil {
+		return nil, err
+	}
+	waiting := map[string]bool{}
+	return waiting, eachTarget(rows, func(id string) { waiting[id] = true })
 }
 
 // scanner is a row: *sql.Row and *sql.Rows.

@@ -1,38 +1,14 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 )
-
-// session is the writer's connection with its prepared statements.
-type session struct {
-	conn    *sql.Conn
-	stmts   map[string]*sql.Stmt
-	foreign *foreignStatements
-}
-
-func (s *session) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if st, ok := s.stmts[query]; ok {
-		return st, nil
-	}
-	st, err := s.conn.PrepareContext(ctx, query)
-	if err == nil {
-		s.stmts[query] = st
-	}
-	return st, err
-}
-
-func (s *session) close() error {
-	errs := []error{s.foreign.close()}
-	for _, st := range s.stmts {
-		errs = append(errs, st.Close())
-	}
-	return errors.Join(append(errs, s.conn.Close())...)
-}
 
 // total names one row of the totals.
 type total struct {
@@ -46,34 +22,33 @@ var messagesTotal = total{"", "messages"}
 // txn is one transaction of the engine's own statements: what it changed in the totals is written once,
 // before the commit, and the targets it made work for are woken after it.
 type txn struct {
-	*session
+	session
+	engine engine
 	now    time.Time
+	shard  int64 // of the totals
 	deltas map[total]int64
 	due    map[string]struct{}
+	staged []*prepared // stored by flush
 
 	targetsChanged bool
 }
 
-func newTxn(s *session, now time.Time) *txn {
-	return &txn{session: s, now: now, deltas: map[total]int64{}, due: map[string]struct{}{}}
+func newTxn(e engine, s session, shard int64) *txn {
+	return &txn{session: s, engine: e, shard: shard, deltas: map[total]int64{}, due: map[string]struct{}{}}
 }
 
 func (t *txn) exec(ctx context.Context, query string, args ...any) error {
-	_, err := t.execResult(ctx, query, args...)
+	_, err := t.session.exec(ctx, query, args)
 	return err
 }
 
 func (t *txn) execResult(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	st, err := t.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.ExecContext(ctx, args...)
+	return t.session.exec(ctx, query, args)
 }
 
 // changed executes a statement and says how many rows it changed.
 func (t *txn) changed(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := t.execResult(ctx, query, args...)
+	res, err := t.session.exec(ctx, query, args)
 	if err != nil {
 		return 0, err
 	}
@@ -81,20 +56,16 @@ func (t *txn) changed(ctx context.Context, query string, args ...any) (int64, er
 }
 
 func (t *txn) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	st, err := t.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.QueryContext(ctx, args...)
+	return t.session.query(ctx, query, args)
 }
 
 // scan reads the single row of a query; sql.ErrNoRows when there is none.
 func (t *txn) scan(ctx context.Context, query string, args []any, into ...any) error {
-	st, err := t.stmt(ctx, query)
+	rows, err := t.session.query(ctx, query, args)
 	if err != nil {
 		return err
 	}
-	return st.QueryRowContext(ctx, args...).Scan(into...)
+	return one(rows, into...)
 }
 
 // moved counts n deliveries of a target that went from one state to another; an empty state is outside.
@@ -110,20 +81,27 @@ func (t *txn) moved(target string, from, to State, n int64) {
 	}
 }
 
-const addTotal = `INSERT INTO totals (target_id, state, n) VALUES (?, ?, ?)
-  ON CONFLICT (target_id, state) DO UPDATE SET n = n + excluded.n`
-
-// flush writes the totals this transaction changed.
+// flush writes what this transaction has kept back: rows that were staged, then the totals it changed. Everybody
+// goes through the totals in the same order, so that two who wait for each other's rows do not wait for ever.
 func (t *txn) flush(ctx context.Context) error {
-	for k, n := range t.deltas {
-		if n == 0 {
-			continue
-		}
-		if err := t.exec(ctx, addTotal, k.target, string(k.state), n); err != nil {
+	if len(t.staged) > 0 {
+		if err := t.engine.append(ctx, t, t.staged); err != nil {
 			return err
 		}
 	}
-	return nil
+	changes := make([]change, 0, len(t.deltas))
+	for k, n := range t.deltas {
+		if n != 0 {
+			changes = append(changes, change{k, n})
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	slices.SortFunc(changes, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.target, b.target), cmp.Compare(a.state, b.state))
+	})
+	return t.engine.addTotals(ctx, t, changes)
 }
 
 // nested runs one operation under a savepoint: when it fails, only what it did is undone. An error of the engine
@@ -133,9 +111,10 @@ func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error)
 	if err := t.exec(ctx, "SAVEPOINT op"); err != nil {
 		return nil, err
 	}
-	inner := newTxn(t.session, t.now)
+	inner := newTxn(t.engine, t.session, t.shard)
+	inner.now = t.now
 	if err := run(ctx, inner); err != nil {
-		if errors.Is(classify(err), ErrUnavailable) {
+		if errors.Is(t.engine.classify(err), ErrUnavailable) {
 			return nil, err
 		}
 		return err, errors.Join(t.exec(ctx, "ROLLBACK TO op"), t.exec(ctx, "RELEASE op"))

@@ -12,6 +12,7 @@ import (
 type userTx struct {
 	t   *txn
 	ctx context.Context
+	all context.Context // the whole transaction's, for the engine's own statements: an interrupted one ends it
 
 	mu     sync.Mutex
 	closed bool
@@ -24,7 +25,7 @@ var _ Tx = (*userTx)(nil)
 // Exec runs a statement that changes the service's own tables.
 func (u *userTx) Exec(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
 	err = u.guard(ctx, func(ctx context.Context) error {
-		res, err = u.t.foreign.exec(ctx, query, args)
+		res, err = u.t.foreignExec(ctx, query, args)
 		return err
 	})
 	return res, err
@@ -33,7 +34,7 @@ func (u *userTx) Exec(ctx context.Context, query string, args ...any) (res sql.R
 // Query reads within the transaction. The rows are closed with it at the latest.
 func (u *userTx) Query(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
 	err = u.guard(ctx, func(ctx context.Context) error {
-		rows, err = u.t.foreign.query(ctx, query, args)
+		rows, err = u.t.foreignQuery(ctx, query, args)
 		if err == nil {
 			u.rows = append(u.rows, rows)
 		}
@@ -94,18 +95,20 @@ func (o *OutboxTx) Query(ctx context.Context, query string, args ...any) (*sql.R
 	return o.u.Query(ctx, query, args...)
 }
 
-// Append stores messages with their deliveries, in this transaction.
+// Append stores messages with their deliveries, in this transaction. On PostgreSQL only their dedupe keys are stored at
+// once; the rest is there for statements to see after the commit.
 func (o *OutboxTx) Append(ctx context.Context, drafts ...Draft) ([]Receipt, error) {
 	ready, err := o.s.prepare(drafts)
 	if err != nil {
 		return nil, err
 	}
-	var receipts []Receipt
 	err = o.u.guard(ctx, func(context.Context) error {
-		receipts, err = appendAll(context.Background(), o.u.t, ready)
-		return err
+		return o.u.t.engine.stage(o.u.all, o.u.t, ready)
 	})
-	return receipts, err
+	if err != nil {
+		return nil, err
+	}
+	return receipts(ready), nil
 }
 
 // PutTarget is [Store.PutTarget] in this transaction.
@@ -114,14 +117,14 @@ func (o *OutboxTx) PutTarget(ctx context.Context, target Target) error {
 		return err
 	}
 	return o.u.guard(ctx, func(context.Context) error {
-		return putTarget(context.Background(), o.u.t, target)
+		return putTarget(o.u.all, o.u.t, target)
 	})
 }
 
 // SetTarget is [Store.SetTarget] in this transaction.
 func (o *OutboxTx) SetTarget(ctx context.Context, id string, enabled bool, reason string) error {
 	return o.u.guard(ctx, func(context.Context) error {
-		return setTarget(context.Background(), o.u.t, id, enabled, reason)
+		return setTarget(o.u.all, o.u.t, id, enabled, reason)
 	})
 }
 
@@ -130,7 +133,7 @@ func (o *OutboxTx) SetTarget(ctx context.Context, id string, enabled bool, reaso
 // with others was rolled back, so it sets its results afresh each time. It has Config.EffectTimeout; after
 // that it is rolled back.
 func (s *Store) AppendTx(ctx context.Context, f func(ctx context.Context, tx *OutboxTx) error) error {
-	return s.writer.do(ctx, newEffectOp(func(ctx context.Context, u *userTx) (func(context.Context, *txn) error, error) {
+	return s.effects.do(ctx, newEffectOp(func(ctx context.Context, u *userTx) (*result, error) {
 		return nil, f(ctx, &OutboxTx{u: u, s: s})
 	}))
 }

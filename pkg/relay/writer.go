@@ -2,8 +2,6 @@ package relay
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -18,19 +16,23 @@ const (
 	queueLength    = 4096 // operations waiting
 )
 
-// writer owns the connection that writes. Operations queue for it and share its transactions: everything
+// writer commits one transaction after another. Operations queue for it and share its transactions: everything
 // that waits when a commit is over goes into the next one, so the fsync is paid once for all of it.
 //
 // Engine operations (appends, claims, outcomes) never share a transaction with effects, which run foreign
 // code: a statement of theirs that is interrupted rolls the whole transaction back. Effects share one among
 // themselves; when anything in it goes wrong, it is rolled back and each runs alone.
 type writer struct {
-	db      *sql.DB
-	session *session
-	cfg     Config
-	wake    *wakeups
+	engine engine
+	cfg    Config
+	wake   *wakeups
+	shard  int64         // of the totals
+	limit  time.Duration // of one transaction; 0: none
+	// groupTime is after how long a group of effects takes no more of them: where other processes may wait for the
+	// rows it has changed, a part of what an effect may take.
+	groupTime time.Duration
 
-	engine  chan *op
+	ops     chan *op
 	effects chan *op
 	alone   []*op // effects whose shared transaction failed; each runs in one of its own
 
@@ -42,16 +44,17 @@ type writer struct {
 	started bool
 }
 
-func newWriter(db *sql.DB, conn *sql.Conn, cfg Config, wake *wakeups) (*writer, error) {
-	foreign, err := newForeignStatements(conn)
-	if err != nil {
-		return nil, err
+func newWriter(e engine, cfg Config, wake *wakeups, shard int64, limit time.Duration) *writer {
+	groupTime := cfg.EffectTimeout
+	if limit > 0 {
+		groupTime /= 4
 	}
 	return &writer{
-		db: db, session: &session{conn: conn, stmts: map[string]*sql.Stmt{}, foreign: foreign}, cfg: cfg, wake: wake,
-		engine: make(chan *op, queueLength), effects: make(chan *op, queueLength),
+		groupTime: groupTime,
+		engine:    e, cfg: cfg, wake: wake, shard: shard, limit: limit,
+		ops: make(chan *op, queueLength), effects: make(chan *op, queueLength),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
-	}, nil
+	}
 }
 
 func (w *writer) start() {
@@ -59,9 +62,8 @@ func (w *writer) start() {
 	go w.loop()
 }
 
-// stop lets what is queued finish, then closes the connection.
-func (w *writer) stop() error {
-	var err error
+// stop lets what is queued finish.
+func (w *writer) stop() {
 	w.once.Do(func() {
 		close(w.quit)
 		if w.started {
@@ -69,9 +71,7 @@ func (w *writer) stop() error {
 		} else {
 			close(w.stopped)
 		}
-		err = errors.Join(w.session.close(), w.db.Close())
 	})
-	return err
 }
 
 // do queues an operation and waits for its commit. When it cannot even begin within Config.AppendWait the
@@ -105,7 +105,7 @@ var errStopped = fmt.Errorf("%w: the store is closed", ErrUnavailable)
 
 // enqueue puts an operation into its queue; it waits for a place until patience is over (nil: as long as it takes).
 func (w *writer) enqueue(ctx context.Context, o *op, patience <-chan time.Time) error {
-	queue := w.engine
+	queue := w.ops
 	if o.effect != nil {
 		queue = w.effects
 	}
@@ -148,7 +148,7 @@ func (w *writer) next() (*op, bool) {
 		return nil, true
 	}
 	select {
-	case o := <-w.engine:
+	case o := <-w.ops:
 		return o, true
 	case o := <-w.effects:
 		return o, true
@@ -167,7 +167,7 @@ func (w *writer) turn(first *op) {
 			engine = append(engine, first)
 		}
 	}
-	w.runEngine(gather(engine, w.engine, maxGroup))
+	w.runEngine(gather(engine, w.ops, maxGroup))
 	if len(w.alone) > 0 {
 		o := w.alone[0]
 		w.alone = w.alone[1:]
@@ -198,7 +198,7 @@ const drainTime = time.Second
 // drain finishes what is queued when the store closes. Effects that could not run in time are told so.
 func (w *writer) drain() {
 	began := time.Now()
-	for w.entering.Load() > 0 || len(w.engine) > 0 || len(w.effects) > 0 || len(w.alone) > 0 {
+	for w.entering.Load() > 0 || len(w.ops) > 0 || len(w.effects) > 0 || len(w.alone) > 0 {
 		if time.Since(began) > drainTime {
 			reportAll(gather(w.alone, w.effects, queueLength), errStopped)
 			w.alone = nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"example.com/signet/pkg/relay"
+	"example.com/signet/pkg/relay/relaytest"
 	"example.com/signet/services/producer/internal/app"
 	"example.com/signet/services/producer/internal/config"
 	"example.com/signet/services/producer/internal/egress"
@@ -25,7 +27,7 @@ import (
 // server only when it wakes next, within ten seconds.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(
-		m,
+		relaytest.Main{M: m},
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
 	)
@@ -47,11 +49,18 @@ func settings(t *testing.T) config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return config.Config{
+	cfg := config.Config{
 		Addr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", APIToken: apiToken, AllowPrivate: allow,
 		DatabaseURL: "sqlite:" + filepath.Join(t.TempDir(), "producer.db"),
 		Schedule:    relay.Schedule{0, 5 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond},
 	}
+	if strings.HasPrefix(t.Name(), onPostgres+"/") {
+		cfg.DatabaseURL = relaytest.Postgres(t)
+		if err := cfg.EncryptionKey.UnmarshalText([]byte("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cfg
 }
 
 func start(t *testing.T, cfg config.Config) *producer {

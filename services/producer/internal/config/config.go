@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,7 +81,13 @@ func (c *Config) check(before service.Faults) service.Faults {
 	}
 	report("PRODUCER_ADDR", addrProblem(c.Addr))
 	report("PRODUCER_ADMIN_ADDR", addrProblem(c.AdminAddr))
-	report("PRODUCER_DATABASE_URL", databaseProblem(c.DatabaseURL))
+	report("PRODUCER_DATABASE_URL", c.databaseProblem())
+	if c.shared() && c.APIToken == "" {
+		report("PRODUCER_API_TOKEN", "is required with PostgreSQL; `openssl rand -hex 32` makes one")
+	}
+	if c.shared() && !c.EncryptionKey.Given() {
+		report("PRODUCER_ENCRYPTION_KEY", "is required with PostgreSQL; `openssl rand -base64 32` makes one")
+	}
 	if strings.ContainsFunc(c.APIToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		report("PRODUCER_API_TOKEN", "must be printable ASCII without spaces, to fit into a header")
 	}
@@ -101,15 +108,23 @@ func addrProblem(addr string) string {
 	return ""
 }
 
-func databaseProblem(url string) string {
-	switch path, found := strings.CutPrefix(url, "sqlite:"); {
-	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
-		return "PostgreSQL is not supported by this version; use sqlite:PATH"
+// shared says that the database is PostgreSQL, which has no folder to keep a token and a key in.
+func (c *Config) shared() bool {
+	return strings.HasPrefix(c.DatabaseURL, "postgres://") || strings.HasPrefix(c.DatabaseURL, "postgresql://")
+}
+
+// databaseProblem never repeats the URL, which may hold a password.
+func (c *Config) databaseProblem() string {
+	path, found := strings.CutPrefix(c.DatabaseURL, "sqlite:")
+	switch {
+	case c.shared():
+		if _, err := url.Parse(c.DatabaseURL); err != nil {
+			return "is not a URL; a password with special characters has to be percent-encoded"
+		}
 	case !found || path == "" || strings.HasPrefix(path, ":memory:"):
-		return "must be sqlite:PATH"
-	default:
-		return ""
+		return "must be sqlite:PATH or postgres://…"
 	}
+	return ""
 }
 
 // TokenFile is where the API's token is kept when none is given: beside the database.

@@ -56,7 +56,7 @@ func TestLoad(t *testing.T) {
 func TestLoad_everyFaultAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load([]string{
-		"PRODUCER_ADDR=8080", "PRODUCER_ADMIN_ADDR=x", "PRODUCER_DATABASE_URL=postgres://u:hunter2@h/db",
+		"PRODUCER_ADDR=8080", "PRODUCER_ADMIN_ADDR=x", "PRODUCER_DATABASE_URL=postgres://u:hunter2@h:x/db",
 		"PRODUCER_ENCRYPTION_KEY=hunter2", "PRODUCER_ALLOW_PRIVATE_TARGETS=receiver", "PRODUCER_RETRY_SCHEDULE=soon",
 		"DEMO=perhaps", "DEMO_RATE=-1", "LOG_LEVEL=loud", "LOG_FORMAT=xml", "PRODUCER_ENDPOINTS=https://example.com",
 		"PRODUCER_API_TOKEN=hunter2 hunter2", "PRODUCER_ENDPOINTS_FILE=/nowhere",
@@ -78,8 +78,26 @@ func TestLoad_everyFaultAtOnce(t *testing.T) {
 	if !slices.Equal(named, want) {
 		t.Errorf("faults:\n%v", err)
 	}
-	if text := err.Error(); strings.Contains(text, "hunter2") || !strings.Contains(text, "PostgreSQL is not supported by this version") {
+	if text := err.Error(); strings.Contains(text, "hunter2") || !strings.Contains(text, "percent-encoded") {
 		t.Errorf("faults:\n%s", text)
+	}
+}
+
+func TestLoad_postgresNeedsItsSecrets(t *testing.T) {
+	t.Parallel()
+	const token, key = "PRODUCER_API_TOKEN=tok", "PRODUCER_ENCRYPTION_KEY=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+	database := "PRODUCER_DATABASE_URL=postgres://u:hunter2@h/db"
+	if _, err := config.Load([]string{database, token, key}); err != nil {
+		t.Errorf("with both: %v", err)
+	}
+	for missing, lines := range map[string][]string{
+		"PRODUCER_API_TOKEN": {database, key}, "PRODUCER_ENCRYPTION_KEY": {database, token},
+	} {
+		_, err := config.Load(lines)
+		var faults service.Faults
+		if !errors.As(err, &faults) || len(faults) != 1 || faults[0].Variable != missing || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("without %s: %v", missing, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -10,6 +11,9 @@ import (
 
 // withdrawnReason is why an endpoint is disabled that is not declared any more.
 const withdrawnReason = "no longer declared in the configuration"
+
+// declareTries is how often a declaration is begun anew because another process declares the same at the same time.
+const declareTries = 5
 
 // Declare brings the declared endpoints in line with the configuration, by name: new ones are made, changed
 // ones changed in place, those that vanished disabled, and those that came back enabled. Whether any other is
@@ -21,9 +25,12 @@ func (r *Registry) Declare(ctx context.Context, specs []Spec) error {
 			return fmt.Errorf("endpoint %s: %w", spec.Name, invalid(wrong))
 		}
 	}
-	err := r.store.AppendTx(ctx, func(ctx context.Context, tx *relay.OutboxTx) error {
-		return r.declare(ctx, tx, specs)
-	})
+	err := errDeclaredMeanwhile
+	for tries := 0; tries < declareTries && errors.Is(err, errDeclaredMeanwhile); tries++ {
+		err = r.store.AppendTx(ctx, func(ctx context.Context, tx *relay.OutboxTx) error {
+			return r.declare(ctx, tx, specs)
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("declare endpoints: %w", err)
 	}

@@ -25,7 +25,7 @@ const (
 	selectRows = `SELECT id, name, declared, withdrawn, url, events, scheme, tenant, secret, created_at FROM endpoints`
 	selectRow  = selectRows + ` WHERE id = ?`
 	insertRow  = `INSERT INTO endpoints (id, name, declared, withdrawn, url, events, scheme, tenant, secret, created_at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	updateRow = `UPDATE endpoints SET withdrawn = ?, url = ?, events = ?, scheme = ?, tenant = ?, secret = ? WHERE id = ?`
 )
 
@@ -65,14 +65,23 @@ func readRows(ctx context.Context, from querier, query string, args ...any) (all
 	return all, rows.Err()
 }
 
+// errDeclaredMeanwhile: another process with the same configuration was first.
+var errDeclaredMeanwhile = errors.New("an endpoint of that name was declared meanwhile")
+
 func (r row) insert(ctx context.Context, tx execer) error {
 	events, err := json.Marshal(r.events)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, insertRow, r.id, r.name, r.declared, r.withdrawn, r.url, string(events), r.scheme, r.tenant,
+	res, err := tx.Exec(ctx, insertRow, r.id, r.name, r.declared, r.withdrawn, r.url, string(events), r.scheme, r.tenant,
 		r.sealed, r.createdAt.UnixMicro())
-	return err
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, errDeclaredMeanwhile)
+	}
+	return nil
 }
 
 func (r row) update(ctx context.Context, tx execer) error {

@@ -85,7 +85,7 @@ type Store interface {
 
 const (
 	selectCheck = `SELECT sealed FROM keyring_check WHERE id = 1`
-	insertCheck = `INSERT INTO keyring_check (id, sealed) VALUES (1, ?)`
+	insertCheck = `INSERT INTO keyring_check (id, sealed) VALUES (1, ?) ON CONFLICT (id) DO NOTHING`
 
 	checkText  = "signet"
 	checkOwner = "keyring"
@@ -108,8 +108,13 @@ func Open(ctx context.Context, store Store, given Key, path string) (ring *Keyri
 	if ring, err = New(given); err != nil {
 		return nil, false, err
 	}
-	if check == nil {
-		return ring, created, begin(ctx, store, ring)
+	if check == nil { // of several that begin at once one is first, and the others' key must be his
+		if err := begin(ctx, store, ring); err != nil {
+			return nil, false, err
+		}
+		if check, err = readCheck(ctx, store); err != nil {
+			return nil, false, fmt.Errorf("keyring: %w", err)
+		}
 	}
 	if text, err := ring.Open(check, checkOwner); err != nil || text != checkText {
 		return nil, false, ErrWrongKey

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,13 +16,14 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"example.com/signet/pkg/relay/relaytest"
 	"example.com/signet/pkg/signature"
 	"example.com/signet/services/receiver/internal/app"
 	"example.com/signet/services/receiver/internal/config"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
+	goleak.VerifyTestMain(relaytest.Main{M: m},
 		// fasthttp's: one for each server that looks every 10 s whether it was stopped, and one for ever.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
@@ -42,15 +44,18 @@ type rig struct {
 }
 
 func environ(dir string, more ...string) []string {
-	return append([]string{
+	return append(more, // of two lines with one name the first counts
 		"RECEIVER_ADDR=127.0.0.1:0", "RECEIVER_ADMIN_ADDR=127.0.0.1:0",
-		"RECEIVER_DATABASE_URL=sqlite:" + filepath.Join(dir, "receiver.db"),
-	}, more...)
+		"RECEIVER_DATABASE_URL=sqlite:"+filepath.Join(dir, "receiver.db"),
+	)
 }
 
 // start runs a receiver until the test ends.
 func start(t *testing.T, more ...string) *rig {
 	t.Helper()
+	if strings.HasPrefix(t.Name(), onPostgres+"/") {
+		more = append(more, "RECEIVER_DATABASE_URL="+relaytest.Postgres(t), "RECEIVER_ADMIN_TOKEN=token of this test")
+	}
 	r := launch(t, t.TempDir(), more...)
 	t.Cleanup(r.stop)
 	return r

@@ -71,12 +71,12 @@ type Totals struct {
 // Both find their row by primary key. The second arm counts the same message again, never another one.
 const (
 	postUser = `INSERT INTO users (user_id, message_id, applied) VALUES (?, ?, 1)
-ON CONFLICT (user_id) DO UPDATE SET applied = applied + 1
+ON CONFLICT (user_id) DO UPDATE SET applied = users.applied + 1
 WHERE users.message_id = excluded.message_id AND ? = 0
 RETURNING applied`
 
 	postOrder = `INSERT INTO orders (order_id, message_id, amount_minor, currency, applied, revenue_minor) VALUES (?, ?, ?, ?, 1, ?)
-ON CONFLICT (order_id) DO UPDATE SET applied = applied + 1, revenue_minor = orders.revenue_minor + excluded.revenue_minor
+ON CONFLICT (order_id) DO UPDATE SET applied = orders.applied + 1, revenue_minor = orders.revenue_minor + excluded.revenue_minor
 WHERE orders.message_id = excluded.message_id AND ? = 0
 RETURNING applied`
 

@@ -8,6 +8,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -71,6 +72,23 @@ func Address(environ []string) (string, error) {
 // DatabasePath is the SQLite database's file.
 func (c Config) DatabasePath() string { return strings.TrimPrefix(c.DatabaseURL, "sqlite:") }
 
+// Shared says that the database is PostgreSQL, which has no folder to keep a token in and may have several receivers.
+func (c Config) Shared() bool {
+	return strings.HasPrefix(c.DatabaseURL, "postgres://") || strings.HasPrefix(c.DatabaseURL, "postgresql://")
+}
+
+// DatabaseName is the database as a log may show it: without user, password and settings.
+func (c Config) DatabaseName() string {
+	if !c.Shared() {
+		return c.DatabasePath()
+	}
+	u, err := url.Parse(c.DatabaseURL)
+	if err != nil {
+		return "PostgreSQL"
+	}
+	return "postgres://" + u.Host + u.Path
+}
+
 // TokenFile is where the admin token is kept when none is set: beside the database, so that it is as private
 // and lives as long.
 func (c Config) TokenFile() string { return filepath.Join(filepath.Dir(c.DatabasePath()), tokenFile) }
@@ -107,8 +125,11 @@ func (c *Config) check(env service.Environment) service.Faults {
 	if c.MaxBody > mostMaxBody {
 		add("RECEIVER_MAX_BODY", "must be at most 256MiB")
 	}
-	if problem := databaseProblem(c.DatabaseURL); problem != "" {
+	if problem := c.databaseProblem(); problem != "" {
 		add("RECEIVER_DATABASE_URL", problem)
+	}
+	if c.Shared() && c.AdminToken == "" {
+		add("RECEIVER_ADMIN_TOKEN", "is required with PostgreSQL; `openssl rand -hex 32` makes one")
 	}
 	public, problem := publicURL(c.PublicURL)
 	if problem != "" {
@@ -125,13 +146,16 @@ func (c *Config) check(env service.Environment) service.Faults {
 }
 
 // databaseProblem never repeats the URL, which may hold a password.
-func databaseProblem(databaseURL string) string {
-	path, ok := strings.CutPrefix(databaseURL, "sqlite:")
-	switch {
-	case strings.HasPrefix(databaseURL, "postgres://"), strings.HasPrefix(databaseURL, "postgresql://"):
-		return "PostgreSQL is not supported by this version; use sqlite: and a file's path"
-	case !ok || path == "" || strings.HasPrefix(path, ":memory:"):
-		return "must be sqlite: and a file's path, such as sqlite:receiver.db"
+func (c Config) databaseProblem() string {
+	if c.Shared() {
+		if _, err := url.Parse(c.DatabaseURL); err != nil {
+			return "is not a URL; a password with special characters has to be percent-encoded"
+		}
+		return ""
+	}
+	path, ok := strings.CutPrefix(c.DatabaseURL, "sqlite:")
+	if !ok || path == "" || strings.HasPrefix(path, ":memory:") {
+		return "must be sqlite: and a file's path, such as sqlite:receiver.db, or postgres:// and a server"
 	}
 	return ""
 }

@@ -162,7 +162,8 @@ func TestLoad_faults(t *testing.T) {
 		"address":                   {"RECEIVER_ADDR=8000", "RECEIVER_ADDR", ":8000"},
 		"port out of range":         {"RECEIVER_ADMIN_ADDR=:70000", "RECEIVER_ADMIN_ADDR", "host:port"},
 		"one port twice":            {"RECEIVER_ADDR=:8001", "RECEIVER_ADMIN_ADDR", "another port"},
-		"postgres":                  {"RECEIVER_DATABASE_URL=postgres://u:geheim@h/d", "RECEIVER_DATABASE_URL", "PostgreSQL is not supported by this version"},
+		"postgres, no token":        {"RECEIVER_DATABASE_URL=postgres://u:geheim@h/d", "RECEIVER_ADMIN_TOKEN", "required with PostgreSQL"},
+		"postgres, no URL":          {"RECEIVER_DATABASE_URL=postgres://u:geheim@h:x/d RECEIVER_ADMIN_TOKEN=t", "RECEIVER_DATABASE_URL", "percent-encoded"},
 		"database":                  {"RECEIVER_DATABASE_URL=mysql:x", "RECEIVER_DATABASE_URL", "sqlite:"},
 		"memory":                    {"RECEIVER_DATABASE_URL=sqlite::memory:", "RECEIVER_DATABASE_URL", "path"},
 		"public URL":                {"RECEIVER_PUBLIC_URL=hooks.example.com", "RECEIVER_PUBLIC_URL", "https"},
@@ -205,7 +206,7 @@ func TestLoad_faults(t *testing.T) {
 		"missing file":              {"WEBHOOK_SECRET_FILE=/does/not/exist", "WEBHOOK_SECRET_FILE", "exist"},
 		"log":                       {"LOG_LEVEL=loud LOG_FORMAT=xml", "LOG_LEVEL LOG_FORMAT", "must be"},
 		"all at once": {
-			"RECEIVER_ADDR=x RECEIVER_MAX_BODY=-1 RECEIVER_TOLERANCE=-1s WEBHOOK_SECRET=your-secret-key-here ACME_WEBHOOK_SECRET=x RECEIVER_DATABASE_URL=postgres://h",
+			"RECEIVER_ADDR=x RECEIVER_MAX_BODY=-1 RECEIVER_TOLERANCE=-1s WEBHOOK_SECRET=your-secret-key-here ACME_WEBHOOK_SECRET=x RECEIVER_DATABASE_URL=mysql://h",
 			"RECEIVER_ADDR RECEIVER_MAX_BODY RECEIVER_TOLERANCE WEBHOOK_SECRET ACME_WEBHOOK_SCHEME RECEIVER_DATABASE_URL", "",
 		},
 	} {

@@ -1,0 +1,112 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+)
+
+func (e *sqliteEngine) append(ctx context.Context, t *txn, drafts []*prepared) error {
+	for _, p := range drafts {
+		if err := appendOne(ctx, t, p); err != nil {
+			return fmt.Errorf("append: %w", err)
+		}
+	}
+	return nil
+}
+
+func (e *sqliteEngine) stage(ctx context.Context, t *txn, drafts []*prepared) error {
+	return e.append(ctx, t, drafts)
+}
+
+const (
+	insertKey = `INSERT INTO dedupe_keys (source, key, message_id, created_at) VALUES (?, ?, ?, ?)
+  ON CONFLICT (source, key) DO NOTHING`
+	insertMessage = `INSERT INTO messages (id, source, type, dedupe_key, ordering_key, tenant, headers, body, created_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertDelivery = `INSERT INTO deliveries (id, message_seq, target_id, state, attempts, budget_from, next_at,
+  lease_until, lease_token, ordering_key, last_status, last_error, replay_of, created_at, updated_at)
+  VALUES (?, ?, ?, 'pending', 0, 0, ?, 0, 0, ?, 0, '', ?, ?, ?)`
+)
+
+func appendOne(ctx context.Context, t *txn, p *prepared) error {
+	now := t.now.UnixMicro()
+	if p.DedupeKey != "" {
+		fresh, err := t.changed(ctx, insertKey, p.Source, p.DedupeKey, p.ID, now)
+		if err != nil {
+			return err
+		}
+		if fresh == 0 {
+			return duplicate(ctx, t, p)
+		}
+	}
+	res, err := t.execResult(ctx, insertMessage, p.ID, p.Source, p.Type, p.DedupeKey, p.OrderingKey, p.Tenant,
+		notNil(p.Headers), notNil(p.Body), now)
+	if err != nil {
+		return err
+	}
+	seq, err := res.LastInsertId()
+	if err != nil {
+		return err
+	}
+	due := t.now.Add(p.delay).UnixMicro()
+	for i, target := range p.Targets {
+		if err := t.exec(ctx, insertDelivery, p.deliveries[i], seq, target, due, p.OrderingKey, "", now, now); err != nil {
+			return err
+		}
+		t.moved(target, "", Pending, 1)
+	}
+	t.deltas[messagesTotal]++
+	p.accepted()
+	return nil
+}
+
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+const (
+	settleDelivery = `UPDATE deliveries SET state = ?, next_at = ?, lease_until = 0, last_status = ?, last_error = ?, updated_at = ?
+  WHERE seq = ? AND lease_token = ? AND state = 'delivering'`
+	insertAttempt = `INSERT INTO attempts (delivery_seq, number, started_at, duration, status, error, detail)
+  VALUES (?, ?, ?, ?, ?, ?, ?)`
+)
+
+func (*sqliteEngine) settle(ctx context.Context, t *txn, results []*result) error {
+	now := t.now.UnixMicro()
+	for _, r := range results {
+		c := r.claimed
+		n, err := t.changed(ctx, settleDelivery, string(r.state), r.next(), r.outcome.StatusCode, r.reason(), now, c.seq, c.token)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			r.err = ErrLeaseLost
+			continue
+		}
+		if err := t.exec(ctx, insertAttempt, c.seq, c.delivery.Attempts, r.started.UnixMicro(), r.took.Microseconds(),
+			r.outcome.StatusCode, r.reason(), r.detail()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// confirm: nobody else claims, so what the statement saw is what there is.
+func (*sqliteEngine) confirm(_ context.Context, _ *txn, claims []claimed) ([]claimed, error) {
+	return claims, nil
+}
+
+const addTotal = `INSERT INTO totals (target_id, state, shard, n) VALUES (?, ?, ?, ?)
+  ON CONFLICT (target_id, state, shard) DO UPDATE SET n = totals.n + excluded.n`
+
+func (*sqliteEngine) addTotals(ctx context.Context, t *txn, changes []change) error {
+	for _, c := range changes {
+		if err := t.exec(ctx, addTotal, c.target, string(c.state), t.shard, c.n); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -209,7 +209,13 @@ func captures(t *testing.T, shared string, at time.Time) (all []capture) {
 		}
 		p := provider{Info: info, source: "elsewhere", signing: shared, known: shared}
 		all = append(all, captured(t, p, id, at, p.compose(t, id, at)))
-		for _, body := range honest(at) {
+		bodies := honest(at)
+		if layouts[scheme] != bodyAlone { // then what is before the body decides, whatever the body
+			bodies = bodies[:3]
+		} else if scheme != "dropbox" { // schemes that sign the body alone all make one signature
+			continue
+		}
+		for _, body := range bodies {
 			signer, err := signature.NewSigner(scheme, shared)
 			if err != nil || scheme == "twilio" {
 				continue
@@ -256,7 +262,11 @@ func TestCrossScheme(t *testing.T) {
 
 func (r *rig) passOff(t *testing.T, f forgery, replies map[string]int) {
 	t.Helper()
-	for _, contentType := range []string{"application/json", "", formType} {
+	types := []string{"application/json", "", formType}
+	if f.isTheEvent() {
+		types = types[:1]
+	}
+	for _, contentType := range types {
 		h := f.headers(contentType)
 		if contentType == "" { // the genuine headers beside the forged ones
 			for name, values := range f.header {

@@ -82,7 +82,7 @@ type eitherID struct {
 }
 
 func (e eitherID) read(r Request, c *claim) error {
-	if len(r.Header.Values(e.id)) == 0 {
+	if len(valuesOf(r.Header, e.id)) == 0 {
 		e.id = e.second
 	}
 	return e.bodySignature.read(r, c)
@@ -105,7 +105,7 @@ func generic() scheme {
 	s.headers = []string{first.header, "Signature"}
 	s.read = func(r Request, c *claim) error {
 		name := s.headers[0]
-		if len(r.Header.Values(name)) == 0 {
+		if len(valuesOf(r.Header, name)) == 0 {
 			name = s.headers[1]
 		}
 		value, err := required(r.Header, name)

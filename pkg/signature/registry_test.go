@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,4 +119,40 @@ func TestPublicKey_Shared(t *testing.T) {
 	wantError(t, err, signature.ErrInvalidSecret)
 	_, err = signature.PublicKey("gitbub", plainSecret)
 	wantError(t, err, signature.ErrUnknownScheme)
+}
+
+// asked is a header block that remembers what it was asked for.
+type asked struct {
+	http.Header
+
+	names map[string]bool
+}
+
+func (a asked) Values(name string) []string {
+	a.names[name] = true
+	return a.Header.Values(name)
+}
+
+// TestRegistry_CanonicalNames: headers are asked for by their canonical names
+// only, because http.Header is read without a second look at them.
+func TestRegistry_CanonicalNames(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range signature.Schemes() {
+		k := newKeys(t, scheme)
+		request := genuine(t, scheme, k.signing, compose(scheme, testID, testTime, testBody))
+		reader := asked{request.Header.(http.Header), map[string]bool{}}
+		request.Header = reader
+		v := verifier(t, scheme, k.verifying)
+		if _, err := v.Verify(request, testTime); err != nil {
+			t.Errorf("%s: %v", scheme, err)
+		}
+		if _, _, err := v.Handshake(request, testTime); err != nil {
+			t.Errorf("%s: %v", scheme, err)
+		}
+		for name := range reader.names {
+			if http.CanonicalHeaderKey(name) != name {
+				t.Errorf("%s asks for %s", scheme, name)
+			}
+		}
+	}
 }

@@ -2,6 +2,7 @@ package signature
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -58,10 +59,20 @@ type Match struct {
 	EventType string
 }
 
+// valuesOf asks net/http's own type directly: its Values brings the name into the
+// canonical form first, in which all names here are, and that takes as long as
+// all the rest of reading a header.
+func valuesOf(h Header, name string) []string {
+	if direct, ok := h.(http.Header); ok {
+		return direct[name]
+	}
+	return h.Values(name)
+}
+
 // single reads a header that may appear once. Two values are refused, because
 // two readers of one request could each believe a different one.
 func single(h Header, name string) (value string, present bool, err error) {
-	values := h.Values(name)
+	values := valuesOf(h, name)
 	switch {
 	case len(values) == 0:
 		return "", false, nil

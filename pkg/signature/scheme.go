@@ -151,7 +151,7 @@ func find(name string) (scheme, error) {
 // be it empty or repeated.
 func (s scheme) present(h Header) bool {
 	for _, name := range s.headers {
-		if len(h.Values(name)) > 0 {
+		if len(valuesOf(h, name)) > 0 {
 			return true
 		}
 	}

@@ -13,7 +13,7 @@ func shopify() scheme {
 	s := webhook.scheme("shopify")
 	s.headers = []string{webhook.header, event.header}
 	s.read = func(r Request, c *claim) error {
-		if len(r.Header.Values(event.header)) > 0 {
+		if len(valuesOf(r.Header, event.header)) > 0 {
 			return event.read(r, c)
 		}
 		return webhook.read(r, c)

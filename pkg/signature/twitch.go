@@ -88,9 +88,11 @@ func writeTwitch(out Outgoing, keys []signingKey, h HeaderSetter) error {
 	return nil
 }
 
-// isTwitchID refuses an id with a date and the T after it.
+// isTwitchID refuses an id with a date and the T after it. It refuses quotes and
+// percent signs as isStandardID does, so that no text signed here is also a form
+// or a JSON text.
 func isTwitchID(s string) bool {
-	if !isToken(s) {
+	if !isToken(s) || strings.ContainsAny(s, `"%`) {
 		return false
 	}
 	for rest := s; ; {

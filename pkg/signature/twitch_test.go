@@ -100,6 +100,8 @@ func TestVerifier_TwitchIDsAndTimes(t *testing.T) {
 		{"empty id", "", twitchNow, signature.ErrMalformed},
 		{"long id", strings.Repeat("T", 257), twitchNow, signature.ErrMalformed},
 		{"space in id", "a b", twitchNow, signature.ErrMalformed},
+		{"quote in id", `a"b`, twitchNow, signature.ErrMalformed},
+		{"percent sign in id", "payload=%5B", twitchNow, signature.ErrMalformed},
 		{"id with a time", "a" + twitchNow, twitchNow, signature.ErrMalformed},
 		{"id with a date and T", "T12023-11-14Tx", twitchNow, signature.ErrMalformed},
 		{"ten digits", twitchUUID, "2023-11-14T22:13:20.1234567890Z", signature.ErrMalformed},
@@ -211,7 +213,7 @@ func TestSigner_TwitchUnsignable(t *testing.T) {
 var (
 	twitchForm = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$`)
 	datedID    = regexp.MustCompile(`\d{4}-\d\d-\d\dT`)
-	visibleID  = regexp.MustCompile(`^[!-~]{1,256}$`)
+	visibleID  = regexp.MustCompile(`^[!#$&-~]{1,256}$`)
 )
 
 // twitchVerifies reads a request a second time.

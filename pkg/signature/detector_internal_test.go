@@ -128,3 +128,17 @@ func TestClaim_ResetForgetsBody(t *testing.T) {
 		t.Errorf("match %+v is kept", c.match)
 	}
 }
+
+// TestClaim_ResetGivesBackMemory: a scheme that copies the body, as those with
+// key pairs do, must not keep the largest one for ever.
+func TestClaim_ResetGivesBackMemory(t *testing.T) {
+	t.Parallel()
+	c := &claim{scratch: make([]byte, 0, maxScratch)}
+	if c.reset(); cap(c.scratch) != maxScratch {
+		t.Errorf("%d bytes are kept, want %d", cap(c.scratch), maxScratch)
+	}
+	c.scratch = make([]byte, 0, maxScratch+1)
+	if c.reset(); cap(c.scratch) != 0 {
+		t.Errorf("%d bytes are kept, want none", cap(c.scratch))
+	}
+}

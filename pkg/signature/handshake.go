@@ -45,7 +45,7 @@ var errOrdinary = errors.New("not a handshake")
 // of letters, digits, - and _ only, so that no event can be signed with it.
 func (v *Verifier) Handshake(r Request, now time.Time) (reply Reply, ok bool, err error) {
 	h := v.scheme.handshake
-	if h == nil || !h.asks(r) {
+	if h == nil || r.Header == nil && !h.unsigned || !h.asks(r) {
 		return Reply{}, false, nil
 	}
 	var key verifyingKey

@@ -121,6 +121,29 @@ func TestPublicKey_Shared(t *testing.T) {
 	wantError(t, err, signature.ErrUnknownScheme)
 }
 
+// TestRegistry_NilRequest: nothing that a caller forgot makes anything panic.
+func TestRegistry_NilRequest(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range signature.Schemes() {
+		v := verifier(t, scheme, newKeys(t, scheme).verifying)
+		for _, request := range []signature.Request{{}, {Header: http.Header{}}, {Method: http.MethodGet, URL: "/"}} {
+			if _, err := v.Verify(request, testTime); err == nil {
+				t.Errorf("%s verifies %+v", scheme, request)
+			}
+			if _, ok, _ := v.Handshake(request, testTime); ok {
+				t.Errorf("%s greets %+v", scheme, request)
+			}
+			if _, err := signature.Explain(request, scheme, []string{"x"}, testTime); err != nil {
+				t.Errorf("%s: %v", scheme, err)
+			}
+		}
+	}
+	_, err := signature.Describe("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	if err == nil || strings.Contains(err.Error(), "MfKQ") {
+		t.Errorf("%v shows what may be a secret", err)
+	}
+}
+
 // asked is a header block that remembers what it was asked for.
 type asked struct {
 	http.Header

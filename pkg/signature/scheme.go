@@ -144,7 +144,17 @@ func find(name string) (scheme, error) {
 			return s, nil
 		}
 	}
-	return scheme{}, fmt.Errorf("%w: %q is none of %s", ErrUnknownScheme, name, strings.Join(Schemes(), ", "))
+	return scheme{}, fmt.Errorf("%w: %s is none of %s", ErrUnknownScheme, shown(name), strings.Join(Schemes(), ", "))
+}
+
+// shown repeats a name that may have been meant as one. Anything else could be a
+// secret that somebody put into the wrong place.
+func shown(name string) string {
+	letters := func(r rune) bool { return (r < 'a' || r > 'z') && r != '-' && r != '_' }
+	if len(name) > 24 || strings.ContainsFunc(strings.ToLower(name), letters) || strings.HasPrefix(name, "wh") {
+		return "the name given"
+	}
+	return fmt.Sprintf("%q", name)
 }
 
 // present reports whether the request carries a signature header of the scheme,

@@ -15,6 +15,9 @@ func (a *App) warn() {
 	if len(a.cfg.Unknown) > 0 {
 		a.log.Warn("environment variables with our prefix that mean nothing here", zap.Strings("variables", a.cfg.Unknown))
 	}
+	for _, pair := range a.sources.Sharing() {
+		a.log.Warn("two sources share a secret: what is sent to one may count at the other", zap.Strings("sources", pair[:]))
+	}
 	for _, s := range a.sources.All() {
 		if s.Unsigned() {
 			a.log.Warn("WEBHOOK_ALLOW_UNSIGNED=true: anybody who reaches this source is believed", zap.String("source", s.Name()))

@@ -56,7 +56,8 @@ func Load(environ []string) (Config, error) {
 	cfg.Sources = sources
 	faults = append(append(faults, cfg.check(env)...), sourceFaults...)
 	faults = append(faults, cfg.checkPublicURL()...)
-	cfg.Unknown = env.Unknown([]string{"RECEIVER_", "WEBHOOK_"}, &cfg, append(secretVariables(""), schemeSuffix, defaultGuard)...)
+	cfg.Unknown = append(env.Unknown([]string{"RECEIVER_", "WEBHOOK_"}, &cfg, append(secretVariables(""), schemeSuffix, defaultGuard)...),
+		strays(env, sources)...)
 	return cfg, once(faults).Err()
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 
 	"example.com/signet/pkg/service"
@@ -18,6 +19,15 @@ func publicURL(text string) (clean, problem string) {
 	if err != nil || !strings.HasPrefix(text, "https://") && !strings.HasPrefix(text, "http://") ||
 		u.Hostname() == "" || u.User != nil || strings.ContainsAny(text, "?# ") {
 		return "", "must be an http or https URL with a host, without user, query and fragment, such as https://hooks.example.com"
+	}
+	if strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`"<>\^`+"`"+`{|},`, c) }) {
+		return "", "must be written with the characters of a URL, others percent-encoded"
+	}
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); strings.HasSuffix(u.Host, ":") || u.Port() != "" && (err != nil || port == 0) {
+		return "", "must have a port from 1 to 65535, or none"
+	}
+	if path := strings.TrimRight(u.Path, "/"); strings.HasSuffix(path, "/webhook") || strings.Contains(path+"/", "/webhook/") {
+		return "", "must be the base, without /webhook: the path of each request is appended to it"
 	}
 	return strings.TrimRight(text, "/"), ""
 }

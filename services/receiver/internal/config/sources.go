@@ -145,6 +145,9 @@ func (r *sourceReader) defaultSchemes() []string {
 	if !strings.HasPrefix(text, described) {
 		names = strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' })
 	}
+	if r.env[schemeSuffix] != "" && len(names) == 0 { // it was to limit the source, and must not open it to all
+		r.fault(schemeSuffix, "names no scheme: leave it out to have all that headers announce")
+	}
 	var known []string
 	for _, name := range names {
 		info, err := signature.Describe(name)
@@ -196,7 +199,7 @@ func schemeProblem(err error) string { return "cannot be used: " + err.Error() }
 func (r *sourceReader) spec(name, prefix string, schemes []string) source.Spec {
 	spec := source.Spec{
 		Name: name, Schemes: schemes, Tolerance: max(r.cfg.Tolerance, 0),
-		MaxBody: int(r.cfg.MaxBody), ReplayGuard: r.guarded(prefix),
+		MaxBody: int(r.cfg.MaxBody), ReplayGuard: r.guarded(prefix, schemes),
 	}
 	if spec.MaxBody == 0 {
 		spec.MaxBody = mostOf(schemes)
@@ -221,14 +224,17 @@ func mostOf(schemes []string) int {
 }
 
 // guarded reads a source's replay guard.
-func (r *sourceReader) guarded(prefix string) bool {
+func (r *sourceReader) guarded(prefix string, schemes []string) bool {
 	variable := prefix + guardSuffix
 	if prefix == "" {
 		variable = defaultGuard
 	}
 	value, given := r.env[variable]
-	if given && value != guardBody {
+	switch {
+	case given && value != guardBody:
 		r.fault(variable, "must be "+guardBody+", or not be set")
+	case given && slices.Contains(schemes, "twilio"):
+		r.fault(variable, "cannot guard against replays of Twilio's forms: they can be written in other bytes under the same signature")
 	}
 	return given
 }

@@ -3,7 +3,6 @@ package intake
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -98,8 +97,8 @@ func fitting(id string, limit int) string {
 
 // notKept are the headers that are not stored: credentials, and what concerns one connection only (RFC 9110,
 // section 7.6.1).
-func notKept(name string) bool {
-	switch name {
+func notKept(name []byte) bool {
+	switch string(name) {
 	case "Authorization", "Cookie", "Proxy-Authorization", "X-Gitlab-Token",
 		"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
 		return true
@@ -111,18 +110,12 @@ func notKept(name string) bool {
 // their canonical form; bytes that are not UTF-8 become U+FFFD.
 func headersJSON(h *fasthttp.RequestHeader) []byte {
 	out := append(make([]byte, 0, 512), '{')
-	var written []string
-	for key := range h.All() {
-		name := string(key)
-		if notKept(name) || slices.Contains(written, name) {
-			continue
-		}
-		if len(written) > 0 {
+	for n, one := range keptHeaders(h) {
+		if n > 0 {
 			out = append(out, ',')
 		}
-		written = append(written, name)
-		out = append(appendJSONString(out, key), ':', '[')
-		for i, value := range h.PeekAll(name) {
+		out = append(appendJSONString(out, one.name), ':', '[')
+		for i, value := range one.values {
 			if i > 0 {
 				out = append(out, ',')
 			}
@@ -131,6 +124,31 @@ func headersJSON(h *fasthttp.RequestHeader) []byte {
 		out = append(out, ']')
 	}
 	return append(out, '}')
+}
+
+// keptHeader is one header, valid as long as the request.
+type keptHeader struct {
+	name   []byte
+	values [][]byte
+}
+
+// keptHeaders gathers the values of each name in one pass: a request may have a thousand names, none of them signed.
+func keptHeaders(h *fasthttp.RequestHeader) []keptHeader {
+	all := make([]keptHeader, 0, 16)
+	at := make(map[string]int, 16)
+	for name, value := range h.All() {
+		if notKept(name) {
+			continue
+		}
+		i, known := at[string(name)]
+		if !known {
+			i = len(all)
+			at[string(name)] = i
+			all = append(all, keptHeader{name: name})
+		}
+		all[i].values = append(all[i].values, value)
+	}
+	return all
 }
 
 func appendJSONString(out, s []byte) []byte {

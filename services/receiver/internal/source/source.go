@@ -219,6 +219,21 @@ func (s *Set) Get(name string) (*Source, bool) {
 // All returns every source, the default one first.
 func (s *Set) All() []*Source { return s.sorted }
 
+// Sharing lists, in pairs, the sources that have a secret in common. What was sent to one of them may then verify at
+// the other: two schemes can sign the same text.
+func (s *Set) Sharing() [][2]string {
+	var pairs [][2]string
+	for i, a := range s.sorted {
+		for _, b := range s.sorted[i+1:] {
+			common := func(secret string) bool { return slices.Contains(b.spec.Secrets, secret) }
+			if slices.ContainsFunc(a.spec.Secrets, common) {
+				pairs = append(pairs, [2]string{a.Name(), b.Name()})
+			}
+		}
+	}
+	return pairs
+}
+
 // MaxBody returns the largest limit of all sources: no request may be larger whatever its path.
 func (s *Set) MaxBody() int {
 	most := 0

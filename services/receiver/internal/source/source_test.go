@@ -232,3 +232,19 @@ func TestSet(t *testing.T) {
 		t.Error("NewSet takes a name twice")
 	}
 }
+
+func TestSet_Sharing(t *testing.T) {
+	t.Parallel()
+	set, err := source.NewSet([]source.Spec{
+		{Name: source.Default, Secrets: []string{"own"}},
+		{Name: "github", Schemes: []string{"github"}, Secrets: []string{"new", "shared"}},
+		{Name: "bitbucket", Schemes: []string{"bitbucket"}, Secrets: []string{"shared"}},
+		{Name: "square", Schemes: []string{"square"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := set.Sharing(); len(got) != 1 || got[0] != [2]string{"bitbucket", "github"} {
+		t.Errorf("Sharing() = %v", got)
+	}
+}

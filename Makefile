@@ -16,6 +16,7 @@ GOVULNCHECK  := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 FUZZTIME ?= 60s
 DEMO_RATE ?= 1
+BENCH ?=
 RECEIVER_PORT ?= 8000
 RECEIVER_ADMIN_PORT ?= 8001
 PRODUCER_PORT ?= 8080
@@ -120,5 +121,9 @@ fuzz: ## every fuzz target for FUZZTIME each
 	  done; done)
 
 .PHONY: bench
-bench: ## the libraries' own Go benchmarks (not yet a comparison with anything else)
+bench: ## the services beside what one could write by hand, as ratios within one run, about 10 minutes (BENCH="-rounds 1 -only ingest")
+	cd deploy/bench && go run . $(BENCH)
+
+.PHONY: bench-libraries
+bench-libraries: ## the libraries' own Go benchmarks
 	$(call in-each,$(LIBRARIES),go test -run '^$$' -bench . -benchmem ./...)

@@ -132,7 +132,7 @@ func TestPublish_batchLedger(t *testing.T) {
 	p.publish(`{"type":"order.completed","data":{"order_id":"3","amount_minor":1000}}`)
 	p.publish(`{"type":"user.created","data":{"id":"3"}}`)
 	var events []string
-	for i := range 90 { // orders and users 0 to 29, three times, the first time with the smallest amount
+	for i := range 91 { // orders and users 0 to 29, three times and one more, the first time with the smallest amount
 		events = append(events,
 			fmt.Sprintf(`{"type":"order.completed","data":{"order_id":"%d","amount_minor":%d}}`, i%30, 1+i/30),
 			fmt.Sprintf(`{"type":"user.created","data":{"id":"%d"}}`, i%30))

@@ -73,7 +73,7 @@ func space(b []byte) []byte {
 // value splits a text into the value at its beginning and what follows, with the space around either left out.
 func value(b []byte, depth int) (v, rest []byte, ok bool) {
 	b = space(b)
-	if len(b) == 0 || depth > maxDepth {
+	if len(b) == 0 {
 		return nil, nil, false
 	}
 	switch b[0] {

@@ -30,16 +30,22 @@ func TestStory_Observe(t *testing.T) {
 	}{
 		"delivered": {relay.Done, relay.Outcome{StatusCode: 204}, "ep_1", "info a.b delivered", map[string]any{"status": int64(204)}},
 		"given up": {
-			relay.Failed, relay.Outcome{StatusCode: 500, Err: errors.New("why")}, "ep_1", "warn a.b given up",
+			relay.Failed,
+			relay.Outcome{StatusCode: 500, Err: errors.New("why")},
+			"ep_1", "warn a.b given up",
 			map[string]any{"status": int64(500), "reason": "why", "delivery": "dlv_1"},
 		},
 		"cancelled": {relay.Cancelled, relay.Outcome{}, "ep_1", "warn a.b given up", map[string]any{"delivery": "dlv_1"}},
 		"paused": {
-			relay.Paused, relay.Outcome{Err: errors.New("why")}, "ep_1", "warn a.b not delivered, waits for its endpoint to be enabled",
+			relay.Paused,
+			relay.Outcome{Err: errors.New("why")},
+			"ep_1", "warn a.b not delivered, waits for its endpoint to be enabled",
 			map[string]any{"reason": "why"},
 		},
 		"again": {
-			relay.Pending, relay.Outcome{Err: errors.New("why")}, "ep_1", "warn a.b not delivered yet",
+			relay.Pending,
+			relay.Outcome{Err: errors.New("why")},
+			"ep_1", "warn a.b not delivered yet",
 			map[string]any{"reason": "why", "next": next.Truncate(time.Millisecond)},
 		},
 		"endpoint gone": {relay.Done, relay.Outcome{}, "ep_2", "info a.b delivered", map[string]any{"endpoint": "ep_2"}},

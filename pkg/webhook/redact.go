@@ -49,8 +49,10 @@ func withoutURL(err error) error {
 
 func checkURL(rawURL string) error {
 	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if err != nil || !isHTTP(u) {
 		return ErrInvalidURL
 	}
 	return nil
 }
+
+func isHTTP(u *url.URL) bool { return u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") }

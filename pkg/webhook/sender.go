@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,15 +84,15 @@ func (s *Sender) Attempt(ctx context.Context, r Request) Attempt {
 // request builds and signs. The signature's headers are set last and under canonical names, so that nothing
 // the caller put into Header is sent in their place or beside them.
 func (s *Sender) request(ctx context.Context, r Request) (*http.Request, error) {
-	if err := checkURL(r.URL); err != nil {
-		return nil, err
-	}
 	if r.Method == "" {
 		r.Method = http.MethodPost
 	}
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
-		return nil, fmt.Errorf("%w: the method or URL is malformed", ErrUnsendable)
+		return nil, cmp.Or(checkURL(r.URL), fmt.Errorf("%w: the method or URL is malformed", ErrUnsendable))
+	}
+	if !isHTTP(request.URL) {
+		return nil, ErrInvalidURL
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", s.userAgent)
@@ -139,7 +140,7 @@ func (s *Sender) exchange(request *http.Request, started time.Time, attempt *Att
 	attempt.RetryAfter = parseRetryAfter(response.Header.Get("Retry-After"), attempt.At.Add(time.Since(started)))
 	body := io.LimitReader(response.Body, ReadResponse)
 	kept, err := io.ReadAll(io.LimitReader(body, KeptResponse))
-	if err == nil {
+	if err == nil && len(kept) == KeptResponse { // else that was its end
 		_, _ = io.Copy(io.Discard, body)
 	}
 	if len(kept) > 0 {
@@ -150,10 +151,11 @@ func (s *Sender) exchange(request *http.Request, started time.Time, attempt *Att
 
 func statusError(response *http.Response) error {
 	code := response.StatusCode
+	if code >= 200 && code < 300 {
+		return nil
+	}
 	text := fmt.Sprintf("answered %d %s", code, http.StatusText(code))
 	switch {
-	case code >= 200 && code < 300:
-		return nil
 	case code >= 300 && code < 400 && response.Header.Get("Location") != "":
 		return fmt.Errorf("%s: the redirect to %s was not followed", text, Redact(response.Header.Get("Location")))
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -62,9 +63,14 @@ func open(t testing.TB) (*service.Server, *relay.Store) {
 
 func post(t testing.TB, server *service.Server, path, body string) *http.Response {
 	t.Helper()
+	return postAs(t, server, "application/json", path, body)
+}
+
+func postAs(t testing.TB, server *service.Server, contentType, path, body string) *http.Response {
+	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
 	request.Header.Set("Authorization", "Bearer token")
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Type", contentType)
 	response, err := server.App.Test(request, -1)
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +116,139 @@ func TestAPI_problemsRepeatNoSecret(t *testing.T) {
 		answer, err := io.ReadAll(response.Body)
 		if err != nil || response.StatusCode < 400 || response.StatusCode >= 500 || strings.Contains(string(answer), "topsecret") {
 			t.Errorf("%s: %d %s, %v", name, response.StatusCode, answer, err)
+		}
+	}
+}
+
+// bodies are requests of every kind to publish an event, right and wrong.
+func bodies() []string {
+	bodies := []string{
+		``, `{`, `null`, `[]`, `"a"`, `{}`, `{"type":"a","data":1}x`, "\xff", `{"data":1}`, `{"type":"a"}`, `{"type":"","data":1}`,
+		"\n{ \"type\" :\t\"a\" , \"data\" : [ 1 ] }\r ", `{"type":"a","data":1,"dat":2}`, `{"type":1,"data":1}`, `{"type":null,"data":1}`,
+		`{"type":1,"type":"a","data":1}`, `{"type":"a","type":1,"data":1}`, `{"type":"b","type":"a","data":2,"data":1}`,
+		`{"Type":"a","DATA":1}`, `{"Type":"a","type":"b","data":1}`, `{"type":"a","data":1,"Data":2}`, `{"t\u0079pe":"a","data":1}`,
+		`{"type":"\u0061","data":"\ud800"}`, `{"type":"ä","data":1}`, "{\"type\":\"a\",\"data\":\"\xff\"}",
+		"{\"type\":\"a\",\"data\":1,\"tenant\":\"\xff\"}", `{"type":"a","data":1,"tenant":"\ud800"}`, `{"type":"a","data":1,"tenant":"\u0000"}`,
+		`{"type":"a","data":1,"tenant":"t","ordering_key":"k"}`, `{"type":"a","data":1,"tenant":null}`, `{"type":"a","data":1,"ordering_key":[]}`,
+		`{"type":"a","data":` + strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000) + `}`,
+		`{"type":"a","data":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`,
+		`{"type":"a","data":"` + strings.Repeat("x", publish.MaxData) + `"}`,
+	}
+	for _, data := range []string{`null`, `0`, `1e400`, `01`, `{"a":1,"a":2}`, `{"a":1,}`, `nul`, ` `, "\"\n\"", `"\x"`} {
+		bodies = append(bodies, `{"type":"a","data":`+data+`}`)
+	}
+	return bodies
+}
+
+func batches() []string {
+	batches := []string{
+		`{"events":[]}`, `{"events":null}`, `{"events":{}}`, `{}`, `{"events":[null]}`, `{"events":[1]}`, `{"Events":[{"type":"a","data":1}]}`,
+		`{"events":[{"type":"a","data":1}],"events":[]}`, `{"events":[],"events":[{"type":"a","data":1}]}`, `{"events":[{"type":"a","data":1}],"more":1}`,
+		`{"events":[` + strings.Repeat(`{"type":"a","data":1},`, publish.MaxBatch) + `{"type":"a","data":1}]}`,
+	}
+	for _, one := range bodies() {
+		batches = append(batches, one, `{"events":[{"type":"a","data":1},`+one+`]}`)
+	}
+	return batches
+}
+
+// A body is read in one of two ways, which agree in what they take, what they make of it, and what they say of what is
+// wrong. Every body of a less usual media type is read in the second.
+func TestEvents_readAlike(t *testing.T) {
+	t.Parallel()
+	server, _ := open(t)
+	for path, all := range map[string][]string{"/api/v1/events": bodies(), "/api/v1/events/batch": batches()} {
+		for _, body := range all {
+			agree(t, server, path, body)
+		}
+	}
+}
+
+func FuzzEvents_readAlike(f *testing.F) {
+	for _, body := range append(bodies(), batches()...) {
+		f.Add([]byte(body))
+	}
+	server, _ := open(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		agree(t, server, "/api/v1/events", string(body))
+		agree(t, server, "/api/v1/events/batch", string(body))
+	})
+}
+
+func agree(t *testing.T, server *service.Server, path, body string) {
+	t.Helper()
+	status, first := outcome(t, server, "application/json", path, body)
+	again, second := outcome(t, server, "application/vnd.test+json", path, body)
+	if status != again || first != second {
+		t.Errorf("%s %.200q:\n%d %s\n%d %s", path, body, status, first, again, second)
+	}
+}
+
+// outcome is the answer to a request; where it was accepted, the events as they are shown, without what no two have in
+// common.
+func outcome(t *testing.T, server *service.Server, contentType, path, body string) (status int, text string) {
+	t.Helper()
+	response := postAs(t, server, contentType, path, body)
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made struct {
+		ID     string
+		Items  []struct{ ID string }
+		Errors []json.RawMessage
+	}
+	if err := json.Unmarshal(answer, &made); err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusAccepted { // huma tells of several faults in any order, and not always where
+		whole, _, _ := strings.Cut(string(answer), `"errors"`)
+		return response.StatusCode, fmt.Sprint(response.Header.Get("Content-Type"), whole, len(made.Errors))
+	}
+	if made.ID != "" {
+		made.Items = append(made.Items, struct{ ID string }{made.ID})
+	}
+	for _, item := range made.Items {
+		var shown struct {
+			Type, Tenant string
+			OrderingKey  string `json:"ordering_key"`
+			Body         struct{ Data json.RawMessage }
+		}
+		if err := json.Unmarshal(get(t, server, "/api/v1/events/"+item.ID), &shown); err != nil {
+			t.Fatal(err)
+		}
+		text += fmt.Sprintf("%q\n", shown)
+	}
+	return response.StatusCode, text
+}
+
+func get(t *testing.T, server *service.Server, path string) []byte {
+	t.Helper()
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	request.Header.Set("Authorization", "Bearer token")
+	response, err := server.App.Test(request, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// The media types huma knows and those it does not are what they were.
+func TestEvents_mediaTypes(t *testing.T) {
+	t.Parallel()
+	server, _ := open(t)
+	for contentType, want := range map[string]int{
+		"": 202, "application/json": 202, "application/json; charset=utf-8": 202, "application/json;charset=utf-8": 202,
+		"application/cloudevents+json": 202, "text/plain": 415, "application/x-www-form-urlencoded": 415, "application/json; a=+": 415,
+		"application/jsonx": 415,
+	} {
+		if got := postAs(t, server, contentType, "/api/v1/events", `{"type":"a","data":1}`).StatusCode; got != want {
+			t.Errorf("%q: %d, not %d", contentType, got, want)
 		}
 	}
 }

@@ -69,37 +69,32 @@ func (k Idempotency) value() (string, error) {
 
 const eventsTag = "Events"
 
+// batch is what the body of several events is.
+type batch struct {
+	Events []event `json:"events" minItems:"1" maxItems:"1000" nullable:"false" doc:"All of them are accepted, or none"`
+}
+
 func registerEvents(to huma.API, rooms Rooms) {
-	huma.Register(to, operation(eventsTag, http.MethodPost, "/api/v1/events", "Publish an event", http.StatusAccepted),
-		func(ctx context.Context, in *struct {
-			Idempotency
-			Body event
-		},
-		) (*body[receipt], error) {
-			receipts, err := accept(ctx, rooms.Publisher, in.Idempotency, []event{in.Body})
-			if err != nil {
-				return nil, single(err)
-			}
-			return reply(showReceipt(receipts[0])), nil
-		})
-	huma.Register(to, operation(eventsTag, http.MethodPost, "/api/v1/events/batch", "Publish events", http.StatusAccepted),
-		func(ctx context.Context, in *struct {
-			Idempotency
-			Body struct {
-				Events []event `json:"events" minItems:"1" maxItems:"1000" nullable:"false" doc:"All of them are accepted, or none"`
-			}
-		},
-		) (*body[receiptList], error) {
-			receipts, err := accept(ctx, rooms.Publisher, in.Idempotency, in.Body.Events)
-			if err != nil {
-				return nil, problem(err)
-			}
-			items := make([]receipt, len(receipts))
-			for i, r := range receipts {
-				items[i] = showReceipt(r)
-			}
-			return reply(receiptList{Items: items}), nil
-		})
+	one, many := operation(eventsTag, http.MethodPost, "/api/v1/events", "Publish an event", http.StatusAccepted),
+		operation(eventsTag, http.MethodPost, "/api/v1/events/batch", "Publish events", http.StatusAccepted)
+	registerRead(to, one, readEvent, func(ctx context.Context, key Idempotency, in event) (*body[receipt], error) {
+		receipts, err := accept(ctx, rooms.Publisher, key, []event{in})
+		if err != nil {
+			return nil, single(err)
+		}
+		return reply(showReceipt(receipts[0])), nil
+	})
+	registerRead(to, many, readBatch, func(ctx context.Context, key Idempotency, in batch) (*body[receiptList], error) {
+		receipts, err := accept(ctx, rooms.Publisher, key, in.Events)
+		if err != nil {
+			return nil, problem(err)
+		}
+		items := make([]receipt, len(receipts))
+		for i, r := range receipts {
+			items[i] = showReceipt(r)
+		}
+		return reply(receiptList{Items: items}), nil
+	})
 	huma.Register(to, operation(eventsTag, http.MethodGet, "/api/v1/events/{id}", "Show an event", http.StatusOK, http.StatusNotFound),
 		func(ctx context.Context, in *byID) (*body[eventView], error) {
 			message, err := rooms.Engine.Message(ctx, in.id())

@@ -28,6 +28,8 @@ func TestApp_onPostgres(t *testing.T) {
 		"Publish_duplicates":                  TestPublish_duplicates,
 		"Publish_batch":                       TestPublish_batch,
 		"Publish_largestBatch":                TestPublish_largestBatch,
+		"Publish_batchLedger":                 TestPublish_batchLedger,
+		"Publish_envelope":                    TestPublish_envelope,
 		"Publish_refuses":                     TestPublish_refuses,
 		"Publish_domain":                      TestPublish_domain,
 		"ShowEvent":                           TestShowEvent,

@@ -1,10 +1,14 @@
 package app_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"example.com/signet/pkg/webhook"
 )
 
 func TestPublish_matching(t *testing.T) {
@@ -117,6 +121,50 @@ func TestPublish_largestBatch(t *testing.T) {
 		if code := p.call("POST", "/api/v1/events/batch", body, nil); code != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d", name, code)
 		}
+	}
+}
+
+// Events of one batch about the same order, and about one told of before, count once, however the batch is cut into
+// statements.
+func TestPublish_batchLedger(t *testing.T) {
+	t.Parallel()
+	p := start(t, settings(t))
+	p.publish(`{"type":"order.completed","data":{"order_id":"3","amount_minor":1000}}`)
+	p.publish(`{"type":"user.created","data":{"id":"3"}}`)
+	var events []string
+	for i := range 91 { // orders and users 0 to 29, three times and one more, the first time with the smallest amount
+		events = append(events,
+			fmt.Sprintf(`{"type":"order.completed","data":{"order_id":"%d","amount_minor":%d}}`, i%30, 1+i/30),
+			fmt.Sprintf(`{"type":"user.created","data":{"id":"%d"}}`, i%30))
+	}
+	for range 2 {
+		p.must(http.StatusAccepted, "POST", "/api/v1/events/batch", `{"events":[`+strings.Join(events, ",")+`]}`, nil)
+		if s := p.stats(); s.Domain.Users != 30 || s.Domain.OrdersCompleted != 30 || s.Domain.RevenueMinor != 1000+29 {
+			t.Errorf("stats: %+v", s.Domain)
+		}
+	}
+}
+
+// What is sent is the envelope of the library, and the data in it as it came.
+func TestPublish_envelope(t *testing.T) {
+	t.Parallel()
+	p := start(t, settings(t))
+	to := newSink(t, nil)
+	p.endpoint(map[string]any{"url": to.URL})
+	const data = `{"x": 1.50,	"\u00e9" : ["<&>\u2028", 1e400]}`
+	event := p.publish(` { "type" : "a/b:c-d_e.f" , "data" : ` + data + ` } `)
+	p.settled(event.ID, "delivered")
+	body := to.requests()[0].Body
+	var sent struct {
+		Timestamp time.Time
+		Data      json.RawMessage
+	}
+	if err := json.Unmarshal(body, &sent); err != nil {
+		t.Fatal(err)
+	}
+	want, err := webhook.Event{ID: event.ID, Type: "a/b:c-d_e.f", Timestamp: sent.Timestamp, Data: []byte(data)}.Encode()
+	if err != nil || string(body) != string(want) || sent.Timestamp.Truncate(time.Millisecond) != sent.Timestamp {
+		t.Errorf("%s, not %s, %v", body, want, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"example.com/signet/pkg/relay"
 )
@@ -21,6 +22,31 @@ func NewStory(endpoints Endpoints, log *zap.Logger) *Story {
 
 // Observe tells of one attempt whose outcome is on disk; it serves relay.DispatcherConfig.
 func (s *Story) Observe(o relay.Observation) {
+	level, what := tell(o.State)
+	// Asked first: most lines of a busy service are left out, and those cost nothing but the question.
+	if line := s.log.Check(level, o.Job.Message.Type+what); line != nil {
+		line.Write(s.fields(o)...)
+	}
+	if o.Outcome.Disable != "" {
+		s.log.Warn("endpoint disabled", zap.String("endpoint", s.label(o.Job.Delivery.TargetID)), zap.String("reason", o.Outcome.Disable))
+	}
+}
+
+// tell words what a delivery's new state means for its event.
+func tell(state relay.State) (level zapcore.Level, what string) {
+	switch state {
+	case relay.Done:
+		return zap.InfoLevel, " delivered"
+	case relay.Failed, relay.Cancelled:
+		return zap.WarnLevel, " given up"
+	case relay.Paused:
+		return zap.WarnLevel, " not delivered, waits for its endpoint to be enabled"
+	default:
+		return zap.WarnLevel, " not delivered yet"
+	}
+}
+
+func (s *Story) fields(o relay.Observation) []zap.Field {
 	fields := []zap.Field{
 		zap.String("message_id", o.Job.Message.ID),
 		zap.String("endpoint", s.label(o.Job.Delivery.TargetID)),
@@ -33,20 +59,14 @@ func (s *Story) Observe(o relay.Observation) {
 	if o.Outcome.Err != nil {
 		fields = append(fields, zap.String("reason", o.Outcome.Err.Error()))
 	}
-	eventType := o.Job.Message.Type
 	switch o.State {
-	case relay.Done:
-		s.log.Info(eventType+" delivered", fields...)
+	case relay.Done, relay.Paused:
 	case relay.Failed, relay.Cancelled:
-		s.log.Warn(eventType+" given up", append(fields, zap.String("delivery", o.Job.Delivery.ID))...)
-	case relay.Paused:
-		s.log.Warn(eventType+" not delivered, waits for its endpoint to be enabled", fields...)
+		fields = append(fields, zap.String("delivery", o.Job.Delivery.ID))
 	default:
-		s.log.Warn(eventType+" not delivered yet", append(fields, zap.Time("next", o.NextAt.Truncate(time.Millisecond)))...)
+		fields = append(fields, zap.Time("next", o.NextAt.Truncate(time.Millisecond)))
 	}
-	if o.Outcome.Disable != "" {
-		s.log.Warn("endpoint disabled", zap.String("endpoint", s.label(o.Job.Delivery.TargetID)), zap.String("reason", o.Outcome.Disable))
-	}
+	return fields
 }
 
 func (s *Story) label(targetID string) string {

@@ -68,8 +68,7 @@ func (g *Guard) CheckHost(host string, port uint16) error {
 const (
 	dialTimeout       = 10 * time.Second
 	idleTimeout       = 60 * time.Second
-	idlePerHost       = 64
-	idleTotal         = 1024
+	idleTotal         = 1024 // all of them may be to one host: it may be sent as many at once
 	maxResponseHeader = 64 << 10
 )
 
@@ -81,7 +80,7 @@ func (g *Guard) Transport() *http.Transport {
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    dialTimeout,
 		MaxIdleConns:           idleTotal,
-		MaxIdleConnsPerHost:    idlePerHost,
+		MaxIdleConnsPerHost:    idleTotal,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxResponseHeader,
 		DisableCompression:     true,

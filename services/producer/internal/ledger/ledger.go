@@ -34,38 +34,43 @@ type Books struct {
 	RevenueMinor    int64 // of all currencies, added up as they are
 }
 
-// All find their row by primary key.
+// All find their rows by primary key.
 const (
-	insertUser  = `INSERT INTO ledger_users (user_id, message_id) VALUES (?, ?) ON CONFLICT (user_id) DO NOTHING`
-	insertOrder = `INSERT INTO ledger_orders (order_id, amount_minor, currency, message_id) VALUES (?, ?, ?, ?)
-  ON CONFLICT (order_id) DO NOTHING`
-	addUser   = `UPDATE ledger_books SET users = users + 1 WHERE id = 1`
-	addOrder  = `UPDATE ledger_books SET orders_completed = orders_completed + 1, revenue_minor = revenue_minor + ? WHERE id = 1`
+	insertUsers  = `INSERT INTO ledger_users (user_id, message_id) VALUES %s ON CONFLICT (user_id) DO NOTHING`
+	insertOrders = `INSERT INTO ledger_orders (order_id, amount_minor, currency, message_id) VALUES %s ON CONFLICT (order_id) DO NOTHING`
+	addToBooks   = `UPDATE ledger_books SET users = users + ?, orders_completed = orders_completed + ?,
+  revenue_minor = revenue_minor + ? WHERE id = 1`
 	readBooks = `SELECT users, orders_completed, revenue_minor FROM ledger_books WHERE id = 1`
 )
 
-// Record enters what a message says, in the transaction that appends it.
-func Record(ctx context.Context, tx relay.Tx, messageID string, e Entry) error {
-	if e.User != "" {
-		return once(ctx, tx, insertUser, []any{e.User, messageID}, addUser)
-	}
-	return once(ctx, tx, insertOrder, []any{e.Order, e.Minor, e.Currency, messageID}, addOrder, e.Minor)
+// Booking is an entry and the message it was in.
+type Booking struct {
+	MessageID string
+	Entry     Entry
 }
 
-// once adds to the totals if the row is new.
-func once(ctx context.Context, tx relay.Tx, insert string, row []any, add string, args ...any) error {
-	res, err := tx.Exec(ctx, insert, row...)
+// Record enters what messages say, in the transaction that appends them.
+func Record(ctx context.Context, tx relay.Tx, bookings []Booking) error {
+	users, orders := table{insert: insertUsers, amount: "0"}, table{insert: insertOrders, amount: "amount_minor"}
+	for _, b := range bookings {
+		if e := b.Entry; e.User != "" {
+			users.rows = append(users.rows, row{values: []any{e.User, b.MessageID}})
+		} else {
+			orders.rows = append(orders.rows, row{values: []any{e.Order, e.Minor, e.Currency, b.MessageID}, amount: e.Minor})
+		}
+	}
+	newUsers, _, err := users.add(ctx, tx)
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	fresh, err := res.RowsAffected()
+	newOrders, revenue, err := orders.add(ctx, tx)
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	if fresh == 0 {
+	if newUsers+newOrders == 0 {
 		return nil
 	}
-	if _, err := tx.Exec(ctx, add, args...); err != nil {
+	if _, err := tx.Exec(ctx, addToBooks, newUsers, newOrders, revenue); err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"example.com/signet/services/producer/internal/jsontext"
 )
 
 // ErrPayload says that the event is not what its type promises. It is sent, and not counted; a receiver that keeps the
@@ -66,24 +68,37 @@ func readOrder(body []byte) (entry Entry, err error) {
 	return entry, err
 }
 
-// fields are an object's members by their exact names; encoding/json would also take "Amount" for "amount".
+// fields are members of an object by their exact names; encoding/json would also take "Amount" for "amount". Of
+// several with one name the last counts.
 type fields map[string]json.RawMessage
 
 // fieldsOf finds the members of "data", or the envelope's own where there is none.
 func fieldsOf(body []byte) (fields, error) {
-	var envelope fields
-	if err := json.Unmarshal(body, &envelope); err != nil || envelope == nil {
+	envelope, ok := members(body)
+	if !ok {
 		return nil, fmt.Errorf("%w: not an object", ErrPayload)
 	}
 	data, found := envelope.value("data")
 	if !found {
 		return envelope, nil
 	}
-	var inner fields
-	if err := json.Unmarshal(data, &inner); err != nil {
+	inner, ok := members(data)
+	if !ok {
 		return nil, fmt.Errorf("%w: data is not an object", ErrPayload)
 	}
 	return inner, nil
+}
+
+// members are those that anybody here asks for.
+func members(text []byte) (fields, bool) {
+	found := fields{}
+	return found, jsontext.Object(text, func(name, value []byte) bool {
+		switch string(name) {
+		case "data", "user_id", "order_id", "id", "amount_minor", "amount", "currency":
+			found[string(name)] = value
+		}
+		return true
+	})
 }
 
 // value takes an explicit null for absent.
@@ -96,9 +111,7 @@ func (f fields) value(name string) (json.RawMessage, bool) {
 func scalar(value json.RawMessage) (string, bool) {
 	switch c := value[0]; {
 	case c == '"':
-		var s string
-		err := json.Unmarshal(value, &s)
-		return s, err == nil
+		return jsontext.String(value)
 	case c == '-', c >= '0' && c <= '9':
 		return string(value), true
 	default:

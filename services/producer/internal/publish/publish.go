@@ -18,6 +18,7 @@ import (
 
 // Outbox is where messages are appended.
 type Outbox interface {
+	Append(ctx context.Context, drafts ...relay.Draft) ([]relay.Receipt, error)
 	AppendTx(ctx context.Context, f func(ctx context.Context, tx *relay.OutboxTx) error) error
 }
 
@@ -57,32 +58,35 @@ type Receipt struct {
 	Duplicate  bool
 }
 
-// entry is a message and what it adds to the ledger.
-type entry struct {
-	draft  relay.Draft
-	counts bool
-	ledger ledger.Entry
+// prepared is a publication as it is stored: a message for each event, and what those that count add to the ledger.
+type prepared struct {
+	drafts  []relay.Draft
+	entries map[int]ledger.Entry // by the draft's index
 }
 
 // Publish accepts a publication. It returns when everything is on disk. Errors: [*InvalidError],
 // relay.ErrUnavailable, what Domain returned, and faults of the store; nothing was accepted then.
 func (p *Publisher) Publish(ctx context.Context, pub Publication) ([]Receipt, error) {
-	entries, drafts, err := p.prepare(pub)
+	ready, err := p.prepare(pub)
 	if err != nil {
 		return nil, err
 	}
 	var receipts []relay.Receipt
-	err = p.outbox.AppendTx(ctx, func(ctx context.Context, tx *relay.OutboxTx) (err error) {
-		if pub.Domain != nil {
-			if err := pub.Domain(ctx, tx); err != nil {
+	if pub.Domain == nil && len(ready.entries) == 0 { // there is nothing but messages, and they cost less alone
+		receipts, err = p.outbox.Append(ctx, ready.drafts...)
+	} else {
+		err = p.outbox.AppendTx(ctx, func(ctx context.Context, tx *relay.OutboxTx) (err error) {
+			if pub.Domain != nil {
+				if err := pub.Domain(ctx, tx); err != nil {
+					return err
+				}
+			}
+			if receipts, err = tx.Append(ctx, ready.drafts...); err != nil {
 				return err
 			}
-		}
-		if receipts, err = tx.Append(ctx, drafts...); err != nil {
-			return err
-		}
-		return record(ctx, tx, entries, receipts)
-	})
+			return ready.record(ctx, tx, receipts)
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
@@ -93,54 +97,45 @@ func (p *Publisher) Publish(ctx context.Context, pub Publication) ([]Receipt, er
 	return out, nil
 }
 
-func (p *Publisher) prepare(pub Publication) ([]entry, []relay.Draft, error) {
-	entries := make([]entry, len(pub.Events))
-	drafts := make([]relay.Draft, len(pub.Events))
+func (p *Publisher) prepare(pub Publication) (prepared, error) {
+	ready := prepared{drafts: make([]relay.Draft, len(pub.Events)), entries: map[int]ledger.Entry{}}
 	for i, e := range pub.Events {
 		if wrong := e.check(i); wrong != nil {
-			return nil, nil, wrong
+			return prepared{}, wrong
 		}
-		made, err := p.entry(pub, e, i)
-		if err != nil {
-			return nil, nil, err
+		ready.drafts[i] = p.draft(pub, e, i)
+		// An event that the ledger does not understand is sent all the same: what it means is between its publisher
+		// and its receivers.
+		if entry, counts, err := ledger.Understand(e.Type, ready.drafts[i].Body); counts && err == nil {
+			ready.entries[i] = entry
 		}
-		entries[i], drafts[i] = made, made.draft
 	}
-	return entries, drafts, nil
+	return ready, nil
 }
 
-// entry makes the message of one event. An event that the ledger does not understand is sent all the same:
-// what it means is between its publisher and its receivers.
-func (p *Publisher) entry(pub Publication, e Event, index int) (entry, error) {
+// draft makes the message of one event.
+func (p *Publisher) draft(pub Publication, e Event, index int) relay.Draft {
 	now := p.now()
 	id := relay.NewMessageID(now)
-	body, err := e.envelope(id, now)
-	if err != nil {
-		return entry{}, err
-	}
-	made := entry{draft: relay.Draft{
+	return relay.Draft{
 		ID:          id,
 		Source:      pub.Source,
 		Type:        e.Type,
 		DedupeKey:   e.dedupeKey(pub.Key, index),
 		OrderingKey: e.OrderingKey,
 		Tenant:      e.Tenant,
-		Body:        body,
+		Body:        e.envelope(id, now),
 		Targets:     p.endpoints.Matching(e.Tenant, e.Type),
-	}}
-	made.ledger, made.counts, err = ledger.Understand(e.Type, body)
-	made.counts = made.counts && err == nil
-	return made, nil
+	}
 }
 
-func record(ctx context.Context, tx relay.Tx, entries []entry, receipts []relay.Receipt) error {
-	for i, e := range entries {
-		if !e.counts || receipts[i].Duplicate {
-			continue
-		}
-		if err := ledger.Record(ctx, tx, receipts[i].ID, e.ledger); err != nil {
-			return err
+// record enters what is not a duplicate into the ledger.
+func (p prepared) record(ctx context.Context, tx relay.Tx, receipts []relay.Receipt) error {
+	var bookings []ledger.Booking
+	for i, r := range receipts {
+		if entry, counts := p.entries[i]; counts && !r.Duplicate {
+			bookings = append(bookings, ledger.Booking{MessageID: r.ID, Entry: entry})
 		}
 	}
-	return nil
+	return ledger.Record(ctx, tx, bookings)
 }

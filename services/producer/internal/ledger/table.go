@@ -1,0 +1,81 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"example.com/signet/pkg/relay"
+)
+
+// table is what is to be added to a table.
+type table struct {
+	insert string // a statement that leaves out the rows whose keys are there; %s stands for the rows
+	amount string // the column of a row's amount, or a constant
+	rows   []row
+}
+
+type row struct {
+	values []any
+	amount int64
+}
+
+// maxRows is how many rows one statement inserts at most. Statements have a power of two of them, so that there are
+// few to prepare and keep.
+const maxRows = 64
+
+// add inserts the rows, and says how many of them were new and what their amounts add up to.
+func (t table) add(ctx context.Context, tx relay.Tx) (fresh, sum int64, err error) {
+	for n := maxRows; len(t.rows) > 0; {
+		if n > len(t.rows) {
+			n /= 2
+			continue
+		}
+		addRows := t.addSeveral
+		if n == 1 {
+			addRows = t.addOne
+		}
+		f, s, err := addRows(ctx, tx, t.rows[:n])
+		if err != nil {
+			return 0, 0, err
+		}
+		fresh, sum, t.rows = fresh+f, sum+s, t.rows[n:]
+	}
+	return fresh, sum, nil
+}
+
+// addOne costs a third of addSeveral, which has to say what it inserted.
+func (t table) addOne(ctx context.Context, tx relay.Tx, rows []row) (fresh, sum int64, err error) {
+	res, err := tx.Exec(ctx, t.statement(rows), rows[0].values...)
+	if err != nil {
+		return 0, 0, err
+	}
+	fresh, err = res.RowsAffected()
+	return fresh, fresh * rows[0].amount, err
+}
+
+func (t table) addSeveral(ctx context.Context, tx relay.Tx, rows []row) (fresh, sum int64, err error) {
+	var args []any
+	for _, r := range rows {
+		args = append(args, r.values...)
+	}
+	inserted, err := tx.Query(ctx, t.statement(rows)+` RETURNING `+t.amount, args...)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, inserted.Close()) }()
+	for inserted.Next() {
+		var amount int64
+		if err := inserted.Scan(&amount); err != nil {
+			return 0, 0, err
+		}
+		fresh, sum = fresh+1, sum+amount
+	}
+	return fresh, sum, inserted.Err()
+}
+
+func (t table) statement(rows []row) string {
+	one := "(?" + strings.Repeat(", ?", len(rows[0].values)-1) + ")"
+	return fmt.Sprintf(t.insert, one+strings.Repeat(", "+one, len(rows)-1))
+}

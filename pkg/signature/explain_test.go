@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -224,6 +225,33 @@ func TestExplain_Tolerance(t *testing.T) {
 	const want = "The signature is right, but its time, 2023-11-14T22:13:20Z, is 1m1s before now, 1s beyond the tolerance of 1m0s."
 	if len(got.Findings) != 1 || got.Findings[0].Detail != want {
 		t.Errorf("%+v", got.Findings)
+	}
+}
+
+// TestExplain_FarOff: a time.Duration ends at 292 years.
+func TestExplain_FarOff(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		now, signed time.Time
+		says        string
+	}{
+		"after":  {testTime, time.Unix(221845392000, 0), "9000-01-01T00:00:00Z, is more than 292 years after now, far beyond the tolerance of 5m0s: the two clocks differ."},
+		"before": {time.Unix(221845392000, 0), testTime, "2023-11-14T22:13:20Z, is more than 292 years before now, far beyond the tolerance of 5m0s."},
+		"less":   {testTime.Add(1 << 62), testTime, "2023-11-14T22:13:20Z, is 1281023h53m38.427s before now, 1281023h48m38.427s beyond the tolerance of 5m0s."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newExplained(t, "standard")
+			e.send(t)
+			seconds := strconv.FormatInt(test.signed.Unix(), 10)
+			mac := v1Of(plainSecret, testID+"."+seconds+"."+explainBody)
+			e.request = with(with(e.request, "Webhook-Timestamp", seconds), "Webhook-Signature", mac)
+			e.secrets, e.now = []string{plainSecret}, test.now
+			got := e.explain(t).Findings
+			if len(got) != 1 || got[0].Detail != "The signature is right, but its time, "+test.says {
+				t.Errorf("%+v", got)
+			}
+		})
 	}
 }
 

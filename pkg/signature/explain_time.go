@@ -2,6 +2,8 @@ package signature
 
 import (
 	"bytes"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -33,11 +35,19 @@ func (i *inquiry) timeFindings(v *Verifier, at time.Time, right bool) []Finding 
 	}
 	stamp := at.UTC().Format(time.RFC3339)
 	if age > 0 {
-		return []Finding{finding(CauseTooOld, "%s, %s, is %s before now, %s beyond the tolerance of %s.",
-			prefix, stamp, brief(age), brief(age-v.tolerance), brief(v.tolerance))}
+		return []Finding{finding(CauseTooOld, "%s, %s, is %s.", prefix, stamp, distance(age, "before", v.tolerance))}
 	}
-	return []Finding{finding(CauseTooNew, "%s, %s, is %s after now, %s beyond the tolerance of %s: the two clocks differ.",
-		prefix, stamp, brief(-age), brief(-age-v.tolerance), brief(v.tolerance))}
+	return []Finding{finding(CauseTooNew, "%s, %s, is %s: the two clocks differ.", prefix, stamp, distance(age, "after", v.tolerance))}
+}
+
+// distance words how far a time is from now, and from the tolerance. Durations
+// end at 292 years, and Time.Sub keeps to that.
+func distance(age time.Duration, side string, tolerance time.Duration) string {
+	span := age.Abs()
+	if span == math.MaxInt64 {
+		return fmt.Sprintf("more than 292 years %s now, far beyond the tolerance of %s", side, brief(tolerance))
+	}
+	return fmt.Sprintf("%s %s now, %s beyond the tolerance of %s", brief(span), side, brief(span-tolerance), brief(tolerance))
 }
 
 func brief(d time.Duration) time.Duration { return d.Round(time.Millisecond) }

@@ -49,10 +49,12 @@ editor adds, nothing decompressed. "printf %s" writes none, "echo" does.
 
 Secrets come from --secret and --secret-file, or else from WEBHOOK_SECRET_NEW, WEBHOOK_SECRET and WEBHOOK_SECRET_OLD
 (or the same with _FILE), all of which are tried. With --source they are those of that source, with its scheme and
-tolerance, as the receiver would have them from this environment. A request of last week is too old now: verify it
-as of then with --at.
+tolerance, as the receiver would have them from this environment, and a note says when the receiver would refuse a
+valid request all the same, for its size, its media type or its JSON. A request of last week is too old now: verify
+it as of then with --at.
 
-Exit status: 0 valid, 1 invalid, 2 called wrongly (a file that cannot be read is that too).`,
+Exit status: 0 valid, 1 invalid, 2 neither, because it was called wrongly: a file cannot be read, a secret cannot be
+used, or the answer cannot be written.`,
 		Example: `  # a body and the headers that matter, the scheme found from them
   receiver verify --secret-file secret.txt --body body.json --header 'X-Hub-Signature-256: sha256=…' --explain
 
@@ -106,35 +108,35 @@ func (p Program) verify(f verifyFlags) error {
 		return usageError(err)
 	}
 	verdict, err := verify.Ask(q)
-	if verify.IsArgument(err) {
-		return usageError(err)
-	}
 	if err != nil {
-		return err
+		return usageError(err)
 	}
 	show := verdict.Print
 	if f.json {
 		show = verdict.PrintJSON
 	}
-	if err := show(p.Out); err != nil {
-		return err
+	if err := show(p.Out); err != nil { // the status of an invalid request is for invalid requests
+		return usageError(fmt.Errorf("the answer cannot be written: %w", err))
 	}
-	if !verdict.Valid {
-		return Status(service.ExitFailure)
+	switch {
+	case verdict.Valid:
+		return nil
+	case verdict.SecretUnusable():
+		return Status(service.ExitUsage)
 	}
-	return nil
+	return Status(service.ExitFailure)
 }
 
 func (f verifyFlags) time() (time.Time, error) {
 	if f.at == "" {
 		return time.Now(), nil
 	}
-	if seconds, err := strconv.ParseInt(f.at, 10, 64); err == nil {
-		return time.Unix(seconds, 0), nil
-	}
 	at, err := time.Parse(time.RFC3339, f.at)
-	if err != nil {
-		return at, errors.New("--at must be a time such as 2026-01-31T12:00:00Z, or Unix seconds")
+	if seconds, no := strconv.ParseInt(f.at, 10, 64); no == nil {
+		at, err = time.Unix(seconds, 0), nil
+	}
+	if year := at.UTC().Year(); err != nil || year < 1 || year > 9999 { // RFC 3339 has no others to answer with
+		return at, errors.New("--at must be a time such as 2026-01-31T12:00:00Z, or Unix seconds, of the years 1 to 9999")
 	}
 	return at, nil
 }
@@ -207,41 +209,46 @@ func secretFileError(err error) error {
 
 // read puts the request together.
 func (f verifyFlags) read(in io.Reader, base string) (signature.Request, []string, error) {
-	request := signature.Request{Method: f.method, URL: f.url}
-	header := http.Header{}
-	var notes []string
 	if f.request == "-" && f.bodyGiven && f.body == "-" {
-		return request, nil, errors.New("--request and --body cannot both be standard input")
+		return signature.Request{}, nil, errors.New("--request and --body cannot both be standard input")
 	}
-	if f.request != "" {
-		data, err := readFile(f.request, in)
-		if err != nil {
-			return request, nil, fmt.Errorf("--request: %w", err)
-		}
-		capture, err := verify.ParseCapture(data)
-		if err != nil {
-			return request, nil, fmt.Errorf("--request: %s is %w", f.request, err)
-		}
-		request, header, notes = capture.Request(base), capture.Header, capture.Notes
-		if f.methodGiven {
-			request.Method = f.method
-		}
-		if f.urlGiven {
-			request.URL = f.url
-		}
+	capture, err := f.capture(in)
+	if err != nil {
+		return signature.Request{}, nil, err
 	}
-	if err := replaceHeaders(header, f.headers); err != nil {
-		return request, nil, err
+	if err := replaceHeaders(capture.Header, f.headers); err != nil {
+		return signature.Request{}, nil, err
 	}
-	request.Header = header
+	request := capture.Request(base) // after the headers, for Host may be among them
+	if f.request == "" || f.methodGiven {
+		request.Method = f.method
+	}
+	if f.urlGiven {
+		request.URL = f.url
+	}
 	if f.request != "" && !f.bodyGiven {
-		return request, notes, nil
+		return request, capture.Notes, nil
 	}
-	var err error
 	if request.Body, err = readFile(f.body, in); err != nil {
 		err = fmt.Errorf("--body: %w", err)
 	}
 	return request, nil, err // notes were about the body that was replaced
+}
+
+// capture reads the request's file, where there is one.
+func (f verifyFlags) capture(in io.Reader) (verify.Capture, error) {
+	if f.request == "" {
+		return verify.Capture{Header: http.Header{}}, nil
+	}
+	data, err := readFile(f.request, in)
+	if err != nil {
+		return verify.Capture{}, fmt.Errorf("--request: %w", err)
+	}
+	capture, err := verify.ParseCapture(data)
+	if err != nil {
+		return capture, fmt.Errorf("--request: %s is %w", f.request, err)
+	}
+	return capture, nil
 }
 
 // replaceHeaders puts given headers in the place of those of the same name.

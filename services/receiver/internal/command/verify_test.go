@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -169,7 +170,12 @@ func TestProgram_verify(t *testing.T) {
 		"request, other body":         {"", nil, given(secret, []string{"--request", fileOf(t, captured(github, "\n", "", "{}")), "--body", fileOf(t, verifyBody)}), 0, githubValid},
 		"request, other header":       {"", nil, given(secret, hub, []string{"--request", fileOf(t, captured(http.Header{"X-Hub-Signature-256": {"sha256=00"}}, "\n", "", verifyBody))}), 0, githubValid},
 		"header twice":                {verifyBody, nil, given(hub, secret, []string{"--header", "x-hub-signature-256: sha256=00"}), 1, "2 values of X-Hub-Signature-256"},
-		"unusable secret":             {verifyBody, nil, given(hooks, []string{"--secret", "whsec_!", "--scheme", "standard", "--explain"}), 1, "[secret_unusable]"},
+		"usage: year 10000":           {verifyBody, nil, given(hub, secret, []string{"--at", "253402300800"}), 2, "--at"},
+		"usage: year 0":               {verifyBody, nil, given(hub, secret, []string{"--at", "-62135596801"}), 2, "--at"},
+		"usage: year 0, as a date":    {verifyBody, nil, given(hub, secret, []string{"--at", "0000-12-31T23:59:59Z"}), 2, "--at"},
+		"usage: year 10000 by zone":   {verifyBody, nil, given(hub, secret, []string{"--at", "9999-12-31T23:59:59-01:00"}), 2, "--at"},
+		"year 1":                      {verifyBody, nil, given(hub, secret, []string{"--at=-62135596800", "--json"}), 0, `"verified_at":"0001-01-01T00:00:00Z"`},
+		"year 9999":                   {verifyBody, nil, given(hub, secret, []string{"--at", "253402300799", "--json"}), 0, `"verified_at":"9999-12-31T23:59:59Z"`},
 		"usage: scheme":               {verifyBody, nil, given(hub, secret, []string{"--scheme", "morse"}), 2, "unknown signature scheme"},
 		"usage: no secret":            {verifyBody, nil, hub, 2, "WEBHOOK_SECRET"},
 		"usage: unknown flag":         {verifyBody, nil, []string{"--nope"}, 2, "nope"},
@@ -211,6 +217,117 @@ func TestProgram_verify(t *testing.T) {
 	}
 }
 
+// TestProgram_verifySecret: without a secret that can be used, nothing is said of the request.
+func TestProgram_verifySecret(t *testing.T) {
+	t.Parallel()
+	standard := slices.Clip(arguments(signedHeader(t, "standard", verifySecret, verifyBody)))
+	github := slices.Clip(arguments(signedHeader(t, "github", verifySecret, verifyBody)))
+	for name, args := range map[string][]string{
+		"unusable":               append(standard, "--secret", "whsec_!", "--scheme", "standard"),
+		"unusable, detected":     append(standard, "--secret", "whpk_AAAA"),
+		"empty":                  append(github, "--secret", "", "--scheme", "github"),
+		"empty, detected":        append(github, "--secret", ""),
+		"one of two is empty":    append(github, "--secret", verifySecret, "--secret", ""),
+		"one of two is unusable": append(standard, "--secret", verifySecret, "--secret", "whsec_!", "--scheme", "standard", "--at", "1700000003"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, err := runVerify(t, verifyBody, nil, slices.Concat(args, []string{"--explain"})...)
+			if exit(err) != service.ExitUsage || !strings.HasPrefix(out, "invalid: ") || !strings.Contains(out, "  1. ") || !strings.Contains(out, "[secret_") {
+				t.Errorf("%v: %q", err, out)
+			}
+			out, err = runVerify(t, verifyBody, nil, slices.Concat(args, []string{"--explain", "--json"})...)
+			var got verify.Verdict
+			if exit(err) != service.ExitUsage || json.Unmarshal([]byte(out), &got) != nil || got.Valid || len(got.Findings) == 0 {
+				t.Errorf("%v: %q", err, out)
+			}
+		})
+	}
+}
+
+// full is a device without space.
+type full struct{}
+
+var errFull = errors.New("no space left")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestProgram_verifyCannotAnswer(t *testing.T) {
+	t.Parallel()
+	for name, more := range map[string][]string{
+		"valid": nil, "invalid": {"--body", "/dev/null"}, "JSON": {"--json"}, "unusable secret": {"--secret", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append(arguments(signedHeader(t, "github", verifySecret, verifyBody)), "--secret", verifySecret)
+			program := command.Program{Args: append(append([]string{"verify"}, args...), more...), In: strings.NewReader(verifyBody), Out: full{}, Log: os.Stderr}
+			err := program.Run(t.Context())
+			if exit(err) != service.ExitUsage || !errors.Is(err, errFull) {
+				t.Errorf("status %d: %v", exit(err), err)
+			}
+		})
+	}
+}
+
+// TestProgram_verifyHost: the URL is made of the Host that --header gives.
+func TestProgram_verifyHost(t *testing.T) {
+	t.Parallel()
+	signer, err := signature.NewSigner("square", verifySecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := http.Header{}
+	if err := signer.Sign(signature.Outgoing{Method: "POST", URL: "https://public.example.com/webhook?a=1", Body: []byte(verifyBody)}, h); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--scheme", "square", "--secret", verifySecret, "--request", fileOf(t, captured(h, "\r\n", "", verifyBody))}
+	for name, c := range map[string]struct {
+		more   []string
+		status int
+	}{
+		"of the file": {nil, 1},
+		"replaced":    {[]string{"--header", "host: public.example.com"}, 0},
+		"URL given":   {[]string{"--header", "Host: x", "--url", "https://public.example.com/webhook?a=1"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, err := runVerify(t, "", nil, slices.Concat(args, c.more)...)
+			if exit(err) != c.status {
+				t.Errorf("status %d, want %d: %q", exit(err), c.status, out)
+			}
+		})
+	}
+}
+
+// TestProgram_verifyMethod: without a file, the method is POST.
+func TestProgram_verifyMethod(t *testing.T) {
+	t.Parallel()
+	args := append(arguments(signedHeader(t, "hubspot", verifySecret, verifyBody)), "--scheme", "hubspot", "--secret", verifySecret, "--url", "https://h/", "--at", "1700000003")
+	for method, status := range map[string]int{"": 0, "POST": 0, "PUT": 1} {
+		more := slices.Clone(args)
+		if method != "" {
+			more = append(more, "--method", method)
+		}
+		if out, err := runVerify(t, verifyBody, nil, more...); exit(err) != status {
+			t.Errorf("%q: status %d, want %d: %q", method, exit(err), status, out)
+		}
+	}
+}
+
+// TestProgram_verifyWouldRefuse: with --source, a valid request may be refused all the same.
+func TestProgram_verifyWouldRefuse(t *testing.T) {
+	t.Parallel()
+	args := append(arguments(signedHeader(t, "github", verifySecret, verifyBody)), "--header", "Content-Type: text/plain")
+	out, err := runVerify(t, verifyBody, []string{"WEBHOOK_SECRET=" + verifySecret}, append(args, "--source", "default")...)
+	if exit(err) != 0 || !strings.HasPrefix(out, "valid: ") || !strings.Contains(out, "\nnote: the receiver would answer 415 all the same: ") {
+		t.Errorf("%v: %q", err, out)
+	}
+	out, err = runVerify(t, verifyBody, nil, append(args, "--secret", verifySecret)...)
+	if exit(err) != 0 || strings.Contains(out, "note:") {
+		t.Errorf("%v: %q", err, out)
+	}
+}
+
 func TestProgram_verifyJSON(t *testing.T) {
 	t.Parallel()
 	args := append(arguments(signedHeader(t, "standard", verifySecret, verifyBody)), "--json", "--explain", "--secret", verifySecret, "--at", "1700000003")
@@ -238,7 +355,7 @@ func TestProgram_verifyHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"Examples:", "--explain", "--secret-file", "shell's history", "Exit status: 0 valid, 1 invalid, 2", "WEBHOOK_SECRET_NEW"} {
+	for _, word := range []string{"Examples:", "--explain", "--secret-file", "shell's history", "Exit status: 0 valid, 1 invalid, 2", "cannot be written", "WEBHOOK_SECRET_NEW"} {
 		if !strings.Contains(out, word) {
 			t.Errorf("the help does not mention %q", word)
 		}

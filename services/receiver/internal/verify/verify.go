@@ -5,6 +5,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"example.com/signet/pkg/signature"
@@ -14,8 +15,9 @@ import (
 // Question is one request, and what it is to be verified with.
 type Question struct {
 	Request signature.Request
-	// Source has the schemes, secrets and tolerance; its name and limits are not looked at. No scheme: the
-	// headers tell, as for the default source.
+	// Source has the schemes, secrets and tolerance. No scheme: the headers tell, as for the default source. One
+	// with a name is the receiver's own, and of a valid request the notes then say whether the receiver would
+	// refuse it all the same.
 	Source  source.Spec
 	At      time.Time // as of when
 	Explain bool      // say why not
@@ -37,6 +39,14 @@ type Verdict struct {
 	Error    string    `json:"error,omitempty"`
 	Findings []Finding `json:"findings,omitempty"` // why not, the likeliest first
 	Notes    []string  `json:"notes,omitempty"`
+
+	err error // what Error words
+}
+
+// SecretUnusable reports whether a secret is at fault and not the request, of which nothing can be said then: one
+// that is empty, or not in the format of its scheme.
+func (v Verdict) SecretUnusable() bool {
+	return errors.Is(v.err, signature.ErrEmptySecret) || errors.Is(v.err, signature.ErrInvalidSecret)
 }
 
 // Finding is one reason why a request does not verify.
@@ -48,8 +58,24 @@ type Finding struct {
 // causeSchemeExcluded is the one reason that only a source knows.
 const causeSchemeExcluded signature.Cause = "scheme_not_of_source"
 
-// Ask verifies. The errors are those of signature.Explain for arguments that cannot be used.
+// Ask verifies. The errors are those of signature.Explain and of source.New, for arguments that cannot be used.
 func Ask(q Question) (Verdict, error) {
+	v, err := verified(q)
+	if err != nil || !v.Valid || q.Source.Name == "" {
+		return v, err
+	}
+	src, err := source.New(q.Source)
+	if err != nil {
+		return v, err
+	}
+	if why := refusal(src, q, v.Scheme); why != "" {
+		v.Notes = append(slices.Clone(v.Notes), why)
+	}
+	return v, nil
+}
+
+// verified asks about the signature alone.
+func verified(q Question) (Verdict, error) {
 	v := Verdict{At: q.At.UTC(), Secrets: len(q.Source.Secrets), Notes: q.Notes}
 	switch {
 	case q.Source.Unsigned:
@@ -105,21 +131,9 @@ func (v *Verdict) accept(m signature.Match) {
 }
 
 func (v *Verdict) refuse(err error, findings []signature.Finding) {
-	v.Error = err.Error()
+	v.Error, v.err = err.Error(), err
 	v.Findings = nil
 	for _, f := range findings {
 		v.Findings = append(v.Findings, Finding{f.Cause, f.Detail})
 	}
-}
-
-// IsArgument says whether an error of Ask is about what it was asked with, rather than a failure.
-func IsArgument(err error) bool {
-	for _, sentinel := range []error{
-		signature.ErrUnknownScheme, signature.ErrInvalidTolerance, signature.ErrEmptySecret, signature.ErrInvalidSecret,
-	} {
-		if errors.Is(err, sentinel) {
-			return true
-		}
-	}
-	return false
 }

@@ -91,7 +91,7 @@ func TestRegistry_Complete(t *testing.T) {
 	seen := map[string]bool{}
 	owner := map[string]string{}
 	for _, s := range registry() {
-		if s.name == "" || s.verifying == nil || s.read == nil || (s.write == nil) != (s.signing == nil) {
+		if s.name == "" || s.verifying == nil || s.read == nil || s.secret == nil || (s.write == nil) != (s.signing == nil) {
 			t.Errorf("%q lacks a part", s.name)
 		}
 		if seen[s.name] {

@@ -220,8 +220,14 @@ func (i *inquiry) urlSigns() []Finding {
 	if !i.scheme.signsURL {
 		return nil
 	}
-	if a, ok := splitAddress(i.request.URL); ok && a.query == "" {
-		return []Finding{finding(CauseURLQuery, "%s signs the URL: it may have had a query, which is lost.", i.scheme.name)}
+	a, ok := splitAddress(i.request.URL)
+	if !ok {
+		return nil
 	}
-	return []Finding{finding(CauseURLHost, "%s signs the URL: its host or path may not be those that the sender knows.", i.scheme.name)}
+	found := []Finding{finding(CauseURLHost, "%s signs the URL, which was taken to be %q: compare scheme, host, port and path with what the sender has.",
+		i.scheme.name, a.scheme+"://"+a.host+a.port+a.path)}
+	if a.query == "" {
+		found = append(found, finding(CauseURLQuery, "%s signs the URL: it may have had a query, which is lost.", i.scheme.name))
+	}
+	return found
 }

@@ -19,7 +19,8 @@ type Info struct {
 	Tolerance time.Duration
 	// SignsURL says that Request.URL and Outgoing.URL must be the public URL.
 	SignsURL bool
-	// SignsBody says that the signature covers the body.
+	// SignsBody says that the signature covers the body. It does for gitlab, but
+	// its secret token is no signature and covers nothing.
 	SignsBody bool
 	// PublicKey says that requests are verified with a public key, which
 	// PublicKey makes of the secret to sign with.
@@ -29,7 +30,8 @@ type Info struct {
 	// Forms says that the provider also posts application/x-www-form-urlencoded.
 	Forms bool
 	// BodyID names the top-level field of the JSON body that identifies the
-	// event, when no header does. Empty: none is documented.
+	// event, when no header does. Where SignsBody holds it is signed, and enough to
+	// remember the event by. Empty: none is documented.
 	BodyID string
 	// MaxBody is the largest body the provider documents, in bytes, or zero.
 	MaxBody int

@@ -47,8 +47,9 @@ type Match struct {
 	// Secret is the index, in the list given to the constructor, of the first
 	// secret that matched.
 	Secret int
-	// ID is the message's id from the scheme's own header, or empty. At most
-	// 256 bytes of printable ASCII without spaces.
+	// ID is the message's id from the scheme's own header (mailgun: its token, from
+	// the body), or empty. At most 256 bytes of printable ASCII without spaces. An
+	// id that stands in a signed JSON body is left to the caller: Info.BodyID.
 	ID string
 	// IDSigned says that the signature covers ID.
 	IDSigned bool
@@ -148,7 +149,7 @@ func isPrintable(s string) bool {
 // that the log tells this fault from a wrong secret.
 func checkPublicURL(url string) error {
 	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
-		return fmt.Errorf("%w: no public URL, which is part of what is signed", ErrMissing)
+		return fmt.Errorf("%w: the request has no public URL (Request.URL), which is part of what is signed", ErrMissing)
 	}
 	if len(url) > maxURL {
 		return fmt.Errorf("%w: the URL is longer than %d bytes", ErrMalformed, maxURL)

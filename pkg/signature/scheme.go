@@ -144,7 +144,7 @@ func find(name string) (scheme, error) {
 			return s, nil
 		}
 	}
-	return scheme{}, fmt.Errorf("%w: %s is none of %s", ErrUnknownScheme, shown(name), strings.Join(Schemes(), ", "))
+	return scheme{}, fmt.Errorf("%w: %s is none of %s, nor a description such as hmac-sha256:header=X-Acme-Signature", ErrUnknownScheme, shown(name), strings.Join(Schemes(), ", "))
 }
 
 // shown repeats a name that may have been meant as one. Anything else could be a

@@ -19,15 +19,12 @@ const (
 
 // NewSecret makes a secret to sign with, of 32 random bytes, in the scheme's
 // format: whsec_ and base64 for standard and its kin, a private key where the
-// scheme has key pairs, otherwise 64 hexadecimal characters. Errors are
-// ErrUnknownScheme, and ErrUnsignable where only the provider has what signs.
+// scheme has key pairs, otherwise 64 hexadecimal characters. The only error is
+// ErrUnknownScheme.
 func NewSecret(scheme string) (string, error) {
 	s, err := find(scheme)
 	if err != nil {
 		return "", err
-	}
-	if s.secret == nil {
-		return "", fmt.Errorf("%s: %w: only the provider makes its secrets", s.name, ErrUnsignable)
 	}
 	return s.secret(), nil
 }

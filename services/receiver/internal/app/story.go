@@ -23,7 +23,15 @@ func (a *App) warn() {
 			a.log.Warn("WEBHOOK_ALLOW_UNSIGNED=true: anybody who reaches this source is believed", zap.String("source", s.Name()))
 		}
 		if s.Refuses() {
-			a.log.Warn("source without a secret refuses everything; set WEBHOOK_SECRET", zap.String("source", s.Name()))
+			say := a.log.Info
+			if len(a.sources.All()) == 1 { // nobody can send anything
+				say = a.log.Warn
+			}
+			say("source without a secret refuses everything; set WEBHOOK_SECRET, or <SOURCE>_WEBHOOK_SECRET for a source of its own",
+				zap.String("source", s.Name()))
+		}
+		if s.Untidy() {
+			a.log.Warn("a secret begins or ends with a space, a line's end or quotes, which count as part of it", zap.String("source", s.Name()))
 		}
 		if err := s.Warning(); err != nil {
 			a.log.Warn("a secret does not serve every scheme", zap.String("source", s.Name()), zap.String("detail", err.Error()))

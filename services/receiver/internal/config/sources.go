@@ -172,7 +172,8 @@ func (r *sourceReader) named(name string) source.Spec {
 	}
 	switch _, err := signature.Describe(scheme); {
 	case scheme == "":
-		r.fault(variable, "must name the signature scheme of source "+name+": one of "+strings.Join(signature.Schemes(), ", "))
+		r.fault(variable, "must name the signature scheme of source "+name+": one of "+strings.Join(signature.Schemes(), ", ")+
+			", or a description such as hmac-sha256:header=X-Acme-Signature")
 	case err != nil:
 		r.fault(variable, schemeProblem(err))
 	default:

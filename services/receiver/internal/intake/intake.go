@@ -11,6 +11,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -66,7 +67,7 @@ func (i *Intake) Mount(r fiber.Router) {
 func (i *Intake) receive(c *fiber.Ctx) error {
 	src, ok := i.source(c)
 	if !ok {
-		return i.refuse(c, unknownLabel, &refusal{codeUnknownSource, "unknown_source", nil})
+		return i.refuse(c, unknownLabel, &refusal{codeUnknownSource, "unknown_source", fmt.Errorf("no source at %.64q", c.Path())})
 	}
 	body, err := service.ReadBody(c, src.MaxBody())
 	if err != nil {
@@ -196,7 +197,7 @@ func readDocument(c *fiber.Ctx, src *source.Source, scheme string, body []byte) 
 		}
 	case source.Refused:
 	}
-	return nil, &refusal{codeUnsupportedMedia, "media_type", nil}
+	return nil, &refusal{codeUnsupportedMedia, "media_type", fmt.Errorf("the Content-Type is %.64q", c.Request().Header.ContentType())}
 }
 
 // fieldsDocument is the JSON that Slack sends in the one field of some of its forms. Other forms have none.

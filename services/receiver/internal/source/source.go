@@ -132,6 +132,13 @@ func (s *Source) Caution() string {
 	return ""
 }
 
+// Untidy reports whether a secret looks as if more was copied than the secret.
+func (s *Source) Untidy() bool {
+	return slices.ContainsFunc(s.spec.Secrets, func(secret string) bool {
+		return strings.TrimSpace(secret) != secret || len(secret) > 1 && strings.ContainsRune(`"'`, rune(secret[0])) && secret[0] == secret[len(secret)-1]
+	})
+}
+
 // ReplayGuard reports whether a body counts once, whatever unsigned ids it comes with.
 func (s *Source) ReplayGuard() bool { return s.spec.ReplayGuard }
 

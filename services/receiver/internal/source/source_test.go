@@ -248,3 +248,18 @@ func TestSet_Sharing(t *testing.T) {
 		t.Errorf("Sharing() = %v", got)
 	}
 }
+
+func TestSource_Untidy(t *testing.T) {
+	t.Parallel()
+	for secret, want := range map[string]bool{
+		"plain": false, "in'side": false, `"`: false, "line\n": true, " space": true, `"quoted"`: true, "'quoted'": true, `"one end`: false,
+	} {
+		s, err := source.New(source.Spec{Name: "github", Schemes: []string{"github"}, Secrets: []string{"other", secret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Untidy() != want {
+			t.Errorf("%q: %t, want %t", secret, !want, want)
+		}
+	}
+}

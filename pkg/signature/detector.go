@@ -32,7 +32,7 @@ type Detector struct {
 // left without a secret are still recognised as its own, and refused with
 // ErrMismatch and the reason. Ask Unusable whether anything was left out.
 func NewDetector(schemes, secrets []string, opts ...Option) (*Detector, error) {
-	chosen, err := choose(schemes)
+	chosen, err := detectable(schemes)
 	if err != nil {
 		return nil, err
 	}
@@ -46,13 +46,13 @@ func NewDetector(schemes, secrets []string, opts ...Option) (*Detector, error) {
 	return newDetector(chosen, secrets, o)
 }
 
-func choose(names []string) ([]scheme, error) {
+func detectable(names []string) ([]scheme, error) {
 	var chosen []scheme
 	if len(names) == 0 {
-		chosen = slices.DeleteFunc(registry(), func(s scheme) bool { return len(s.announces) == 0 })
+		chosen = slices.DeleteFunc(registry(), func(s scheme) bool { return !s.detected })
 	}
 	for _, name := range names {
-		s, err := lookup(name)
+		s, err := find(name)
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +65,7 @@ func choose(names []string) ([]scheme, error) {
 func newDetector(schemes []scheme, secrets []string, o options) (*Detector, error) {
 	d := &Detector{}
 	for _, s := range schemes {
-		if len(s.announces) == 0 {
+		if !s.detected {
 			return nil, fmt.Errorf("%w: %s cannot be detected, only named", ErrUnknownScheme, s.name)
 		}
 		d.verifiers = append(d.verifiers, newVerifier(s, o))
@@ -134,8 +134,17 @@ func (d *Detector) Unusable() error {
 // header is present, and ErrAmbiguous when those of several are, unless they
 // are ones that a single provider sends together.
 func (d *Detector) Verify(r Request, now time.Time) (Match, error) {
+	v, err := d.choose(r)
+	if err != nil {
+		return Match{}, err
+	}
+	return v.Verify(r, now)
+}
+
+// choose finds the one verifier that the headers call for.
+func (d *Detector) choose(r Request) (*Verifier, error) {
 	if r.Header == nil {
-		return Match{}, fmt.Errorf("%w: no headers", ErrMissing)
+		return nil, fmt.Errorf("%w: no headers", ErrMissing)
 	}
 	var present, implied uint64
 	for i, v := range d.verifiers {
@@ -146,11 +155,11 @@ func (d *Detector) Verify(r Request, now time.Time) (Match, error) {
 	}
 	switch left := present &^ implied; bits.OnesCount64(left) {
 	case 1:
-		return d.verifiers[bits.TrailingZeros64(left)].Verify(r, now)
+		return d.verifiers[bits.TrailingZeros64(left)], nil
 	case 0:
-		return Match{}, fmt.Errorf("%w: no header of %s", ErrMissing, d.names(^uint64(0)))
+		return nil, fmt.Errorf("%w: no header of %s", ErrMissing, d.names(^uint64(0)))
 	default:
-		return Match{}, fmt.Errorf("%w: %s", ErrAmbiguous, d.names(left))
+		return nil, fmt.Errorf("%w: %s", ErrAmbiguous, d.names(left))
 	}
 }
 

@@ -34,7 +34,7 @@ func tokenScheme(name, header string, besides ...string) scheme {
 		},
 	}
 	if header != "" {
-		s.announces = []string{header}
+		s.headers, s.detected = []string{header}, true
 	}
 	return s
 }
@@ -91,21 +91,23 @@ func TestRegistry_Complete(t *testing.T) {
 	seen := map[string]bool{}
 	owner := map[string]string{}
 	for _, s := range registry() {
-		if s.name == "" || s.verifying == nil || s.signing == nil || s.read == nil || s.write == nil || s.secret == nil {
+		if s.name == "" || s.verifying == nil || s.read == nil || (s.write == nil) != (s.signing == nil) {
 			t.Errorf("%q lacks a part", s.name)
 		}
 		if seen[s.name] {
 			t.Errorf("%q twice", s.name)
 		}
 		seen[s.name] = true
-		for _, name := range s.announces {
+		for _, name := range s.headers {
 			if http.CanonicalHeaderKey(name) != name {
 				t.Errorf("%s: %s is not canonical", s.name, name)
 			}
-			if owner[name] != "" {
+			if owner[name] != "" && s.detected {
 				t.Errorf("%s announces both %s and %s", name, owner[name], s.name)
 			}
-			owner[name] = s.name
+			if s.detected {
+				owner[name] = s.name
+			}
 		}
 	}
 	if len(seen) > 64 {

@@ -21,15 +21,19 @@ func merged(requests ...signature.Request) signature.Request {
 
 // with is the request with a header added or replaced.
 func with(r signature.Request, name string, values ...string) signature.Request {
-	h := r.Header.(http.Header).Clone()
+	h := cloneOf(r)
 	h[name] = values
-	return signature.Request{Header: h, Body: r.Body}
+	r.Header = h
+	return r
 }
 
+func cloneOf(r signature.Request) http.Header { return r.Header.(http.Header).Clone() }
+
 func without(r signature.Request, name string) signature.Request {
-	h := r.Header.(http.Header).Clone()
+	h := cloneOf(r)
 	h.Del(name)
-	return signature.Request{Header: h, Body: r.Body}
+	r.Header = h
+	return r
 }
 
 func TestDetector_Verify(t *testing.T) {

@@ -35,9 +35,17 @@ func newHMACKey(newHash func() hash.Hash, key []byte) *hmacKey {
 func (k *hmacKey) matches(c *claim) int {
 	s := k.states.Get().(*hmacState)
 	defer k.states.Put(s)
-	sum := s.digest(c.message)
+	found := s.matches(c.message, c.signatures)
+	for _, message := range c.also {
+		found |= s.matches(message, c.signatures)
+	}
+	return found
+}
+
+func (s *hmacState) matches(message, signatures [][]byte) int {
+	sum := s.digest(message)
 	found := 0
-	for _, candidate := range c.signatures {
+	for _, candidate := range signatures {
 		found |= subtle.ConstantTimeCompare(sum, candidate)
 	}
 	return found

@@ -7,9 +7,11 @@ import (
 
 // Bounds on what a sender may make us read. Real headers stay far below them.
 const (
-	maxHeader     = 4096 // bytes of one header's value
-	maxToken      = 256  // bytes of an id or an event type
-	maxSignatures = 16   // signatures tried in one request, or made for one
+	maxHeader     = 4096     // bytes of one header's value
+	maxToken      = 256      // bytes of an id or an event type
+	maxSignatures = 16       // signatures tried in one request, or made for one
+	maxSpellings  = 4        // messages tried in one request besides the first
+	maxScratch    = 64 << 10 // bytes of scratch kept for the next request
 )
 
 // lastSecond is the end of the year 9999. Beyond it a time.Time no longer has
@@ -28,7 +30,7 @@ type Header interface {
 // Request is what a sender sent, as far as signatures are concerned.
 type Request struct {
 	// Method and URL are needed by schemes that sign them. URL is the public
-	// one, as the sender wrote it.
+	// one, as the sender wrote it, with scheme, host, path and query.
 	Method, URL string
 	Header      Header
 	// Body is the raw body: the bytes as they arrived.

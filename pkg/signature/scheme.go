@@ -2,10 +2,7 @@ package signature
 
 import (
 	"cmp"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -24,9 +21,12 @@ func registry() []scheme {
 // and how its secrets are written.
 type scheme struct {
 	name string
-	// announces holds the signature headers by any of which a Detector knows
-	// the scheme. A scheme without them is never detected: it must be named.
-	announces []string
+	// headers are those that carry a signature, any of which makes a request
+	// one of this scheme. None: the signature is in the body.
+	headers []string
+	// detected schemes are known by their headers alone. The others must be
+	// named, because they sign too little, or something else than a body.
+	detected bool
 	// besides names schemes whose headers the same provider sends along with
 	// its own. Of two schemes present, one that names the other wins; naming
 	// must therefore not be mutual.
@@ -34,6 +34,16 @@ type scheme struct {
 	// tolerance is how far the signed time may be from now by default. Zero
 	// for schemes without a time.
 	tolerance time.Duration
+	// signsURL says that the signature covers the public URL.
+	signsURL bool
+	// signsNoBody says that the body is not covered at all.
+	signsNoBody bool
+	// forms says that the provider also posts HTML forms.
+	forms bool
+	// bodyID names the field of a signed JSON body that identifies the event.
+	bodyID string
+	// maxBody is the largest body the provider documents, in bytes, or zero.
+	maxBody int
 	// verifying and signing turn a secret into a key, or say with
 	// ErrInvalidSecret why they cannot.
 	verifying func(secret string) (verifyingKey, error)
@@ -42,10 +52,15 @@ type scheme struct {
 	// ErrMalformed. It proves nothing.
 	read func(r Request, c *claim) error
 	// write signs with one or more keys, the current one first, and sets the
-	// headers only when nothing can fail any more.
+	// headers only when nothing can fail any more. Nil: the scheme cannot sign.
 	write func(out Outgoing, keys []signingKey, h HeaderSetter) error
-	// secret writes random bytes as a secret of this scheme.
-	secret func(random []byte) string
+	// secret makes a new secret to sign with.
+	secret func() string
+	// public returns what a receiver is given of a secret to sign with. Nil:
+	// both ends share one secret.
+	public func(secret string) (string, error)
+	// handshake is how the provider makes sure of an endpoint, or nil.
+	handshake *handshake
 }
 
 // verifyingKey recognises the signatures made with its counterpart.
@@ -66,8 +81,13 @@ type signingKey interface {
 type claim struct {
 	// message is the signed content in pieces, so that no body is copied.
 	message [][]byte
+	// also holds other messages that count as well: a few providers sign one of
+	// several spellings of a URL. At most maxSpellings.
+	also [][][]byte
 	// signatures are the decoded signatures, at most maxSignatures.
 	signatures [][]byte
+	// token is a secret sent as it is, for the scheme that does so.
+	token []byte
 	// match has every field but Scheme and Secret.
 	match Match
 	// scratch holds the bytes that message and signatures point into, body
@@ -75,40 +95,23 @@ type claim struct {
 	scratch []byte
 }
 
-// reset forgets the request, whose body must not live on in a pool.
+// reset forgets the request, whose body must not live on in a pool. Scratch
+// that grew with a large request is given back.
 func (c *claim) reset() {
 	clear(c.message)
 	clear(c.signatures)
+	if cap(c.scratch) > maxScratch {
+		c.scratch = nil
+	}
 	*c = claim{message: c.message[:0], signatures: c.signatures[:0], scratch: c.scratch[:0]}
 }
 
-// Schemes returns the names of all schemes, sorted.
-func Schemes() []string {
-	var names []string
+// byName orders schemes for messages and for building detectors.
+func byName(a, b scheme) int { return cmp.Compare(a.name, b.name) }
+
+// find looks a scheme up by its exact name.
+func find(name string) (scheme, error) {
 	for _, s := range registry() {
-		names = append(names, s.name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// NewSecret makes a secret of 32 random bytes in the scheme's format: whsec_
-// and base64 for standard, 64 hexadecimal characters for the others. The only
-// error is ErrUnknownScheme.
-func NewSecret(scheme string) (string, error) {
-	s, err := lookup(scheme)
-	if err != nil {
-		return "", err
-	}
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails: it ends the process instead
-	return s.secret(random), nil
-}
-
-// lookup finds a scheme by its exact name.
-func lookup(name string) (scheme, error) {
-	all := registry()
-	for _, s := range all {
 		if s.name == name {
 			return s, nil
 		}
@@ -119,29 +122,10 @@ func lookup(name string) (scheme, error) {
 // present reports whether the request carries a signature header of the scheme,
 // be it empty or repeated.
 func (s scheme) present(h Header) bool {
-	for _, name := range s.announces {
+	for _, name := range s.headers {
 		if len(h.Values(name)) > 0 {
 			return true
 		}
 	}
 	return false
 }
-
-// checkSecrets refuses what would make a key that anybody can guess.
-func checkSecrets(secrets []string) error {
-	if len(secrets) == 0 {
-		return fmt.Errorf("%w: no secret given", ErrEmptySecret)
-	}
-	for i, secret := range secrets {
-		if strings.TrimSpace(secret) == "" {
-			return fmt.Errorf("secret %d of %d: %w", i+1, len(secrets), ErrEmptySecret)
-		}
-	}
-	return nil
-}
-
-// byName orders schemes for messages and for building detectors.
-func byName(a, b scheme) int { return cmp.Compare(a.name, b.name) }
-
-// hexSecret writes a secret as hexadecimal, for schemes that use its text.
-func hexSecret(random []byte) string { return hex.EncodeToString(random) }

@@ -23,6 +23,8 @@ type Outgoing struct {
 	Time time.Time
 	// Method and URL are needed by schemes that sign them.
 	Method, URL string
+	// ContentType is needed by twilio, which signs the fields of a form.
+	ContentType string
 	// Body is what is signed, and so must be what is sent, byte for byte.
 	Body []byte
 }
@@ -39,11 +41,15 @@ type Signer struct {
 // verifies with whichever it has; github and generic carry one signature and
 // sign with the first. There may be at most 16, which is what a Verifier tries.
 //
-// Errors are ErrUnknownScheme, ErrEmptySecret and ErrInvalidSecret.
+// Errors are ErrUnknownScheme, ErrEmptySecret, ErrInvalidSecret and, for schemes
+// that only their provider can sign, ErrUnsignable.
 func NewSigner(scheme string, secrets ...string) (*Signer, error) {
-	s, err := lookup(scheme)
+	s, err := find(scheme)
 	if err != nil {
 		return nil, err
+	}
+	if s.write == nil {
+		return nil, fmt.Errorf("%s: %w: only the provider can", s.name, ErrUnsignable)
 	}
 	if err := checkSecrets(secrets); err != nil {
 		return nil, err

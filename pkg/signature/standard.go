@@ -16,7 +16,6 @@ import (
 
 const (
 	standardVersion = "v1"
-	secretPrefix    = "whsec_"
 
 	// The specification's bounds on a decoded secret, in bytes.
 	minStandardKey = 24
@@ -30,13 +29,14 @@ func standard() scheme {
 	names := standardHeaders{id: "Webhook-Id", timestamp: "Webhook-Timestamp", signature: "Webhook-Signature"}
 	return scheme{
 		name:      "standard",
-		announces: []string{names.signature},
+		headers:   []string{names.signature},
+		detected:  true,
 		tolerance: 5 * time.Minute,
 		verifying: standardVerifyingKey,
 		signing:   standardSigningKey,
 		read:      names.read,
 		write:     names.write,
-		secret:    func(random []byte) string { return secretPrefix + base64.StdEncoding.EncodeToString(random) },
+		secret:    func() string { return secretPrefix + base64.StdEncoding.EncodeToString(randomBytes()) },
 	}
 }
 
@@ -60,6 +60,9 @@ func standardSigningKey(secret string) (signingKey, error) {
 // its bytes. One that says so and cannot be decoded is never taken as its
 // bytes: that would turn a slip of the pen into a secret nobody else has.
 func standardKey(secret string) ([]byte, error) {
+	if err := checkShared(secret); err != nil {
+		return nil, err
+	}
 	encoded, found := strings.CutPrefix(secret, secretPrefix)
 	if !found {
 		return []byte(secret), nil

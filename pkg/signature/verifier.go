@@ -49,7 +49,7 @@ func WithTolerance(d time.Duration) Option {
 // Errors are ErrUnknownScheme, ErrEmptySecret, ErrInvalidSecret and
 // ErrInvalidTolerance.
 func NewVerifier(scheme string, secrets []string, opts ...Option) (*Verifier, error) {
-	s, err := lookup(scheme)
+	s, err := find(scheme)
 	if err != nil {
 		return nil, err
 	}

@@ -15,11 +15,16 @@ import (
 	"example.com/signet/services/producer/internal/ledger"
 )
 
-// serveAdmin opens the operators' port: health and metrics.
+// serveAdmin opens the operators' port: health, metrics and profiles.
 func (a *App) serveAdmin(context.Context) error {
 	a.admin = service.NewServer(service.ServerOptions{Addr: a.cfg.AdminAddr, Log: a.log})
 	service.Health(a.admin.App, name, a.version, a.store.Ping)
+	token, err := Token(a.cfg)
+	if err != nil {
+		return err
+	}
 	service.NewMetrics(a.admin.App)
+	service.Profiles(a.admin.App, token)
 	if err := a.admin.Start(); err != nil {
 		return fmt.Errorf("PRODUCER_ADMIN_ADDR: %w", err)
 	}

@@ -57,6 +57,7 @@ func AdminToken(cfg config.Config) (token, file string, err error) {
 func (a *App) openAdmin(context.Context) error {
 	a.admin = service.NewServer(service.ServerOptions{Addr: a.cfg.AdminAddr, Log: a.log})
 	registry := service.NewMetrics(a.admin.App)
+	service.Profiles(a.admin.App, a.token)
 	a.metrics = intake.NewMetrics(registry)
 	a.deliveries = newDeliveryMetrics(registry)
 	api := service.NewAPI(a.admin.App, "Signet receiver", a.options.Version, a.token)

@@ -23,6 +23,8 @@ type op struct {
 	done    chan error  // or this gets it
 	state   atomic.Int32
 	tries   int // of an effect, alone
+
+	delivery bool // the effect of a delivery: nobody waits for it
 }
 
 // newOp makes an operation of the engine's own statements. It may run twice, after a rollback.

@@ -96,6 +96,7 @@ func (d *Dispatcher) runEffect(effect EffectFunc, c claimed, job Job) {
 		done.took = d.store.cfg.Now().Sub(done.started)
 		return done, nil
 	})
+	o.delivery = true
 	if err := d.store.effects.enqueue(context.Background(), o, nil); err != nil {
 		d.cfg.Log("apply effect", err)
 		return

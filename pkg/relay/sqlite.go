@@ -29,6 +29,7 @@ type sqliteEngine struct {
 // openSQLite opens the file at path, which it makes when it is absent.
 func openSQLite(ctx context.Context, path string, now func() time.Time) (_ *sqliteEngine, err error) {
 	e := &sqliteEngine{now: now}
+	_, _ = sqlite.Fdatasync(true) // as durable as fsync, without the file's times; where it does not exist, fsync stays
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("relay: open %s: %w", path, err), e.close())
@@ -129,7 +130,7 @@ func dsn(path string, pragmas ...string) string {
 // synced: that is the promise's foundation, so it is read back rather than assumed.
 func openWriter(ctx context.Context, path string) (*sql.DB, *sql.Conn, error) {
 	db, err := sql.Open("sqlite", dsn(path, "busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)",
-		"temp_store(MEMORY)", "foreign_keys(ON)", "cache_size(-16384)", "journal_size_limit(67108864)"))
+		"temp_store(MEMORY)", "foreign_keys(ON)", "cache_size(-16384)", "wal_autocheckpoint(8192)", "journal_size_limit(67108864)"))
 	if err != nil {
 		return nil, nil, err
 	}

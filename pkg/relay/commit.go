@@ -120,6 +120,7 @@ func (w *writer) runEffects(group []*op) {
 				outcomes = append(outcomes, o.outcome)
 			}
 		}
+		w.courtesy.ran(last+1, time.Since(began))
 		if err := t.settle(ctx, outcomes); err != nil {
 			return err
 		}

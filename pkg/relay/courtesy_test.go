@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -37,7 +38,7 @@ func TestEffect_GiveWayToAppendsButGoOn(t *testing.T) {
 	began := time.Now()
 	f.dispatch(runners{"a": relay.Effect(func(ctx context.Context, tx relay.Tx, job relay.Job) relay.Outcome {
 		start := time.Now()
-		<-time.After(5 * time.Millisecond) // what an effect takes
+		<-time.After(time.Millisecond) // what an effect takes
 		busy.Add(int64(time.Since(start)))
 		applied.Add(1)
 		return counting(ctx, tx, job)
@@ -53,4 +54,49 @@ func TestEffect_GiveWayToAppendsButGoOn(t *testing.T) {
 		t.Errorf("effects had %.0f %% of the time", 100*part)
 	}
 	f.balanced()
+}
+
+// TestStore_ATransactionThatRunsAloneIsNotStarved: one that fails makes those it shared a transaction with run alone,
+// while others keep coming.
+func TestStore_ATransactionThatRunsAloneIsNotStarved(t *testing.T) {
+	t.Parallel()
+	f := open(t, sqlite)
+	ctx, cancel := context.WithCancel(t.Context())
+	var callers sync.WaitGroup
+	for range 16 {
+		callers.Go(func() {
+			for ctx.Err() == nil {
+				err := f.AppendTx(context.Background(), func(ctx context.Context, tx *relay.OutboxTx) error {
+					_, err := tx.Exec(ctx, increment, "good")
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	failed := make(chan struct{})
+	go func() {
+		defer close(failed)
+		for range 50 {
+			err := f.AppendTx(context.Background(), func(ctx context.Context, tx *relay.OutboxTx) error {
+				_, err := tx.Exec(ctx, increment, "bad")
+				return errors.Join(err, errDown)
+			})
+			if !errors.Is(err, errDown) {
+				t.Errorf("answered %v", err)
+			}
+		}
+	}()
+	select {
+	case <-failed:
+	case <-time.After(30 * time.Second):
+		t.Error("it did not run")
+	}
+	cancel()
+	callers.Wait()
+	if n := f.count("bad"); n != 0 {
+		t.Errorf("%d that failed took effect", n)
+	}
 }

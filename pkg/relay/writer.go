@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -155,7 +156,8 @@ func (w *writer) next() (*op, bool) {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		processing, resume = nil, timer.C
-	} else if len(w.alone) > 0 {
+	}
+	if w.nextAlone(processing != nil) >= 0 {
 		return nil, true
 	}
 	select {
@@ -182,23 +184,43 @@ func (w *writer) turn(first *op) {
 			engine = append(engine, first)
 		}
 	}
-	engine = gather(engine, w.ops, maxGroup)
-	w.runEngine(engine)
-	w.courtesy.appended(engine, time.Now())
-	effects = gather(effects, w.effects, maxEffectGroup)
-	began := time.Now()
-	switch {
-	case w.courtesy.wait(began) > 0:
-		w.runEffects(effects)
-		return
-	case len(w.alone) > 0 && len(effects) == 0:
-		o := w.alone[0]
-		w.alone = w.alone[1:]
-		w.runEffects([]*op{o})
-	default:
-		w.runEffects(gather(effects, w.processing, maxEffectGroup))
+	if w.courtesy.crowd(time.Now()) {
+		w.letIn()
 	}
-	w.courtesy.processed(began, time.Now())
+	engine = gather(engine, w.ops, maxGroup)
+	began := time.Now()
+	w.runEngine(engine)
+	committed := time.Now()
+	w.courtesy.appended(engine, began, committed)
+	process := w.courtesy.wait(committed) <= 0
+	if i := w.nextAlone(process); i >= 0 {
+		o := w.alone[i]
+		w.alone = slices.Delete(w.alone, i, i+1)
+		w.runEffects([]*op{o})
+	} else {
+		effects = gather(effects, w.effects, maxEffectGroup)
+		if process {
+			effects = gather(effects, w.processing, w.courtesy.group(committed))
+		}
+	}
+	w.runEffects(effects)
+	if process {
+		w.courtesy.processed(committed, time.Now())
+	}
+}
+
+// letIn waits until everybody who is about to queue something has done so: the callers of a crowd come back one by one
+// after a commit, and together need one commit instead of a small and a large one.
+func (w *writer) letIn() {
+	for before := -1; before < len(w.ops) && len(w.ops) < maxGroup; {
+		before = len(w.ops)
+		runtime.Gosched()
+	}
+}
+
+// nextAlone finds the first effect that is to run alone and may do so now; -1: there is none.
+func (w *writer) nextAlone(process bool) int {
+	return slices.IndexFunc(w.alone, func(o *op) bool { return process || !o.delivery })
 }
 
 // gather adds operations that wait to a group, up to limit, leaving out those withdrawn.

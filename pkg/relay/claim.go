@@ -36,7 +36,8 @@ type got struct {
 }
 
 // A claim counts the attempt before it is made, so that a message that kills the process runs out of attempts,
-// and moves the fencing token on. deliveries_due finds the due ones; deliveries_ordered the heads of their keys.
+// and moves the fencing token on. deliveries_due finds the due ones; deliveries_ordered the heads of their keys. The limit
+// is a sum because SQLite plans a statement anew each time a plain one is bound.
 const (
 	claimDue = `WITH due AS MATERIALIZED (
     SELECT d.seq FROM deliveries d
@@ -46,7 +47,7 @@ const (
         SELECT 1 FROM deliveries e
         WHERE e.target_id = d.target_id AND e.ordering_key = d.ordering_key AND e.ordering_key <> ''
           AND e.state IN ('pending', 'delivering', 'failed') AND (e.seq < d.seq OR e.state = 'delivering')))
-    ORDER BY d.next_at, d.seq LIMIT ? /*skip locked*/)
+    ORDER BY d.next_at, d.seq LIMIT (? + 0) /*skip locked*/)
   UPDATE deliveries SET state = 'delivering', attempts = attempts + 1, lease_token = lease_token + 1,
     lease_until = ?, updated_at = ?
   WHERE seq IN (SELECT seq FROM due)

@@ -120,6 +120,7 @@ func (w *writer) runEffects(group []*op) {
 				outcomes = append(outcomes, o.outcome)
 			}
 		}
+		w.courtesy.ran(last+1, time.Since(began))
 		if err := t.settle(ctx, outcomes); err != nil {
 			return err
 		}
@@ -192,6 +193,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	}
 	defer s.release()
 	t := newTxn(w.engine, s, w.shard)
+	t.offers = w.wake.offers
 	if t.now, err = s.begin(ctx); err != nil {
 		s.rollback()
 		return fmt.Errorf("%w: %w", errNotBegun, err)
@@ -206,6 +208,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	}
 	if err != nil {
 		s.rollback()
+		t.offers.undo(t.born)
 		return w.engine.classify(err)
 	}
 	w.committed(t)
@@ -222,7 +225,11 @@ func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFu
 
 func (w *writer) committed(t *txn) {
 	w.wake.add(t.due)
-	if t.targetsChanged {
+	if t.targetsChanged { // one may be disabled now
+		w.wake.offers.close()
 		w.wake.targetsChanged()
+	}
+	if w.wake.offers.commit(t.born) {
+		w.wake.ring()
 	}
 }

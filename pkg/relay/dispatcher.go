@@ -23,13 +23,17 @@ type Dispatcher struct {
 	cfg   DispatcherConfig
 	lanes map[string]*lane // owned by the loop
 
-	finished chan string // targets of which an attempt is over
+	mu       sync.Mutex
+	ended    map[string]int // attempts that are over, by target
+	finished chan struct{}  // there are some
 	quit     chan struct{}
 	loopDone chan struct{}
 	running  sync.WaitGroup // attempts, and the recording of their outcomes
 	once     sync.Once
 	started  atomic.Bool
 
+	begins   context.Context // ends when Stop begins
+	stop     context.CancelFunc
 	attempts context.Context // ends when Stop has run out of patience
 	abort    context.CancelFunc
 }
@@ -46,10 +50,11 @@ func NewDispatcher(s *Store, cfg DispatcherConfig) *Dispatcher {
 		cfg.Log = func(string, error) {}
 	}
 	d := &Dispatcher{
-		store: s, cfg: cfg, lanes: map[string]*lane{}, finished: make(chan string, MaxConcurrency),
+		store: s, cfg: cfg, lanes: map[string]*lane{}, ended: map[string]int{}, finished: make(chan struct{}, 1),
 		quit: make(chan struct{}), loopDone: make(chan struct{}),
 	}
 	d.attempts, d.abort = context.WithCancel(context.Background())
+	d.begins, d.stop = context.WithCancel(d.attempts)
 	return d
 }
 
@@ -69,7 +74,7 @@ const abortTime = time.Second
 // attempts are interrupted and have a second to be recorded; the leases of those that ignore it are taken back
 // at the next start. The store is closed after it.
 func (d *Dispatcher) Stop(ctx context.Context) error {
-	d.once.Do(func() { close(d.quit) })
+	d.once.Do(func() { close(d.quit); d.stop() })
 	if !d.started.Load() {
 		return nil
 	}
@@ -103,11 +108,12 @@ func (d *Dispatcher) loop() {
 		timer.Reset(d.round())
 		select {
 		case <-d.quit:
+			d.leave()
 			return
 		case <-timer.C:
 		case <-d.store.wake.signal:
-		case target := <-d.finished:
-			d.freed(target)
+		case <-d.finished:
+			d.freed()
 		}
 	}
 }
@@ -168,6 +174,7 @@ func (d *Dispatcher) round() time.Duration {
 			l.look = true
 		}
 	}
+	d.receive()
 	now := d.store.cfg.Now()
 	var wants []want
 	for id, l := range d.lanes {
@@ -178,11 +185,45 @@ func (d *Dispatcher) round() time.Duration {
 	if len(wants) > 0 {
 		d.claim(wants)
 	}
-	wait := d.cfg.Poll
-	for _, l := range d.lanes {
-		wait = min(wait, l.wait(d.store.cfg.Now(), d.cfg.Poll))
+	wait, places := d.cfg.Poll, map[string]int{}
+	for id, l := range d.lanes {
+		now := d.store.cfg.Now()
+		wait = min(wait, l.wait(now, d.cfg.Poll))
+		if n := l.places(now); n > 0 {
+			places[id] = n
+		}
 	}
+	d.store.wake.offers.set(places)
 	return max(wait, 0)
+}
+
+// receive starts what was born leased.
+func (d *Dispatcher) receive() {
+	for _, b := range d.store.wake.offers.collect() {
+		l := d.lanes[b.job.Delivery.TargetID]
+		if l == nil || l.retired {
+			d.running.Go(func() { d.giveBack(0, b.claim) })
+			continue
+		}
+		l.held++
+		d.start(l, b.claim, b.job)
+	}
+}
+
+// leave takes no more of what is born leased, and gives back what has come.
+func (d *Dispatcher) leave() {
+	offers := d.store.wake.offers
+	offers.close()
+	if offers.busy() { // the transaction under way is over when one after it is
+		_ = d.store.appends.do(context.Background(), newOp(func(context.Context, *txn) error { return nil }))
+	}
+	var claims []claimed
+	for _, b := range offers.collect() {
+		claims = append(claims, b.claim)
+	}
+	if len(claims) > 0 {
+		d.giveBack(0, claims...)
+	}
 }
 
 func (d *Dispatcher) claim(wants []want) {
@@ -213,8 +254,7 @@ func (d *Dispatcher) claim(wants []want) {
 	for _, c := range claims {
 		m, l := messages[c.messageSeq], d.lanes[c.delivery.TargetID]
 		c.delivery.MessageID, c.delivery.Source, c.delivery.Type = m.ID, m.Source, m.Type
-		d.running.Add(1)
-		go d.run(l, l.runner, l.slots, c, Job{Message: m, Delivery: c.delivery})
+		d.start(l, c, Job{Message: m, Delivery: c.delivery})
 	}
 }
 
@@ -230,19 +270,19 @@ func (d *Dispatcher) unclaim(claims []claimed) {
 }
 
 // freed takes note of attempts that are over.
-func (d *Dispatcher) freed(target string) {
-	for {
-		if l := d.lanes[target]; l != nil {
-			l.held--
-			l.look = true
-			if l.retired && l.held == 0 {
-				delete(d.lanes, target)
-			}
+func (d *Dispatcher) freed() {
+	d.mu.Lock()
+	ended := d.ended
+	d.ended = map[string]int{}
+	d.mu.Unlock()
+	for target, n := range ended {
+		l := d.lanes[target]
+		if l == nil {
+			continue
 		}
-		select {
-		case target = <-d.finished:
-		default:
-			return
+		l.held -= n
+		if l.retired && l.held == 0 {
+			delete(d.lanes, target)
 		}
 	}
 }

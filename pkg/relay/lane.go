@@ -9,6 +9,9 @@ import (
 // their claim is being committed. What waits here is under a lease, so it stays small.
 const prefetch = 2
 
+// effectPrefetch is the same for effects, which run by the group.
+const effectPrefetch = 4
+
 // lane is one target's share of the dispatcher. Its fields belong to the dispatcher's loop, but for slots,
 // quietUntil and closed.
 type lane struct {
@@ -49,11 +52,27 @@ func (l *lane) room(now time.Time) int {
 	if l.retired || l.closed.Load() || !l.due(now) || l.quiet(now) > 0 {
 		return 0
 	}
-	free := prefetch*l.limit - l.held
+	free := l.capacity() - l.held
 	if free < l.limit/2 && l.held > 0 { // a larger claim later costs less than a small one now
 		return 0
 	}
 	return free
+}
+
+// capacity is how many deliveries the lane may hold.
+func (l *lane) capacity() int {
+	if l.runner.effect != nil {
+		return effectPrefetch * l.limit
+	}
+	return prefetch * l.limit
+}
+
+// places is how many deliveries may be born leased: those that are due come first, and are claimed.
+func (l *lane) places(now time.Time) int {
+	if l.retired || l.closed.Load() || l.due(now) || l.quiet(now) > 0 {
+		return 0
+	}
+	return l.capacity() - l.held
 }
 
 // quiet is for how much longer the target is to be left alone.
@@ -77,7 +96,7 @@ func (l *lane) wait(now time.Time, poll time.Duration) time.Duration {
 	switch {
 	case l.room(now) > 0: // it fell due while something else was claimed
 		return 0
-	case l.retired || l.held >= prefetch*l.limit:
+	case l.retired || l.held >= l.capacity():
 		return poll
 	case l.quiet(now) > 0:
 		return min(l.quiet(now), poll)

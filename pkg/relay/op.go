@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 )
 
@@ -23,7 +24,12 @@ type op struct {
 	done    chan error  // or this gets it
 	state   atomic.Int32
 	tries   int // of an effect, alone
+
+	delivery bool            // the effect of a delivery: nobody waits for it
+	until    context.Context // nil, or not begun after this has ended
 }
+
+var errWithdrawn = errors.New("relay: the operation is not to begin any more")
 
 // newOp makes an operation of the engine's own statements. It may run twice, after a rollback.
 func newOp(run func(context.Context, *txn) error) *op {
@@ -71,8 +77,17 @@ func perform(ctx context.Context, t *txn, group []*op) error {
 	return nil
 }
 
-// take claims the operation for the writer; false when its caller has withdrawn it.
-func (o *op) take() bool { return o.state.CompareAndSwap(opQueued, opTaken) }
+// take claims the operation for the writer; false when its caller has withdrawn it, or it is not to begin any more.
+func (o *op) take() bool {
+	if !o.state.CompareAndSwap(opQueued, opTaken) {
+		return false
+	}
+	if o.until != nil && o.until.Err() != nil {
+		o.report(errWithdrawn)
+		return false
+	}
+	return true
+}
 
 // withdraw takes the operation back for its caller; false when the writer has it.
 func (o *op) withdraw() bool { return o.state.CompareAndSwap(opQueued, opWithdrawn) }

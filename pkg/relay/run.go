@@ -10,10 +10,19 @@ import (
 // errInterrupted is the outcome of an attempt that was cut off because the process stops.
 var errInterrupted = errors.New("interrupted: the process is stopping")
 
-// run performs one attempt and has its outcome recorded.
-func (d *Dispatcher) run(l *lane, runner Runner, slots chan struct{}, c claimed, job Job) {
-	defer d.running.Done()
-	defer d.finish(c.delivery.TargetID)
+// start begins an attempt.
+func (d *Dispatcher) start(l *lane, c claimed, job Job) {
+	d.running.Add(1)
+	if l.runner.effect != nil {
+		d.apply(l.runner.effect, c, job)
+		return
+	}
+	go d.run(l, l.runner.remote, l.slots, c, job)
+}
+
+// run performs one attempt outside the database and has its outcome recorded.
+func (d *Dispatcher) run(l *lane, remote RemoteFunc, slots chan struct{}, c claimed, job Job) {
+	defer d.over(c)
 	if !d.slot(slots) {
 		d.giveBack(0, c)
 		return
@@ -23,11 +32,7 @@ func (d *Dispatcher) run(l *lane, runner Runner, slots chan struct{}, c claimed,
 		d.giveBack(max(l.quiet(now), 0), c)
 		return
 	}
-	if runner.effect != nil {
-		d.runEffect(runner.effect, c, job)
-		return
-	}
-	d.runRemote(l, runner.remote, c, job)
+	d.runRemote(l, remote, c, job)
 }
 
 // slot waits for a place among the target's running attempts. False: it is better given back, because the
@@ -83,9 +88,10 @@ type notDelivered struct{ outcome Outcome }
 
 func (n *notDelivered) Error() string { return "relay: effect answered other than delivered" }
 
-// runEffect applies a delivery inside the database: the effect, the delivery's completion and its attempt are
-// one transaction. With any other outcome than delivered the effect is rolled back and the outcome recorded alone.
-func (d *Dispatcher) runEffect(effect EffectFunc, c claimed, job Job) {
+// apply queues a delivery's effect: the effect, the delivery's completion and its attempt are one transaction. With any
+// other outcome than delivered the effect is rolled back and the outcome recorded alone. Nothing waits here: when it is
+// over, the writer says so.
+func (d *Dispatcher) apply(effect EffectFunc, c claimed, job Job) {
 	r := d.result(c, job)
 	o := newEffectOp(func(ctx context.Context, u *userTx) (*result, error) {
 		done := d.result(c, job)
@@ -96,27 +102,40 @@ func (d *Dispatcher) runEffect(effect EffectFunc, c claimed, job Job) {
 		done.took = d.store.cfg.Now().Sub(done.started)
 		return done, nil
 	})
+	o.delivery, o.until = true, d.begins
+	o.after = func(err error) {
+		if done := o.outcome; err == nil {
+			d.cfg.Observe(Observation{Job: job, Outcome: done.outcome, Duration: done.took, State: done.state})
+			d.over(c)
+			return
+		}
+		go func() { // the writer must not wait for itself
+			defer d.over(c)
+			d.notApplied(r, err)
+		}()
+	}
 	if err := d.store.effects.enqueue(context.Background(), o, nil); err != nil {
 		d.cfg.Log("apply effect", err)
-		return
+		d.over(c)
 	}
-	withdrawn, err := d.await(o)
-	if withdrawn {
-		d.giveBack(0, c)
-		return
-	}
+}
+
+// notApplied deals with an effect that left nothing behind.
+func (d *Dispatcher) notApplied(r *result, err error) {
 	var not *notDelivered
 	switch {
-	case err == nil:
-		done := o.outcome
-		d.cfg.Observe(Observation{Job: job, Outcome: done.outcome, Duration: done.took, State: done.state})
+	case errors.Is(err, errWithdrawn):
+		d.giveBack(0, r.claimed)
+		return
+	case errors.Is(err, errStopped):
+		d.cfg.Log("apply effect", err)
 		return
 	case errors.Is(err, errNotBegun): // it has not had its chance
 		d.cfg.Log("apply effect", err)
-		d.giveBack(d.cfg.Poll, c)
+		d.giveBack(d.cfg.Poll, r.claimed)
 		return
 	case errors.Is(err, ErrLeaseLost):
-		d.cfg.Log("apply effect", fmt.Errorf("%s: %w", c.delivery.ID, err))
+		d.cfg.Log("apply effect", fmt.Errorf("%s: %w", r.job.Delivery.ID, err))
 		return
 	case errors.As(err, &not):
 		r.outcome = not.outcome
@@ -127,17 +146,10 @@ func (d *Dispatcher) runEffect(effect EffectFunc, c claimed, job Job) {
 	d.record(r)
 }
 
-// await waits for an effect's commit. When the process stops first, one that has not begun is withdrawn.
-func (d *Dispatcher) await(o *op) (withdrawn bool, err error) {
-	select {
-	case err = <-o.done:
-		return false, err
-	case <-d.attempts.Done():
-		if o.withdraw() {
-			return true, nil
-		}
-		return false, <-o.done
-	}
+// over ends what start has begun.
+func (d *Dispatcher) over(c claimed) {
+	d.finish(c.delivery.TargetID)
+	d.running.Done()
 }
 
 func (d *Dispatcher) result(c claimed, job Job) *result {
@@ -179,10 +191,13 @@ func (d *Dispatcher) giveBack(after time.Duration, claims ...claimed) {
 	}
 }
 
-// finish tells the loop that an attempt is over; after the loop has ended nobody needs to know.
+// finish tells the loop that an attempt is over, and never waits for it.
 func (d *Dispatcher) finish(target string) {
+	d.mu.Lock()
+	d.ended[target]++
+	d.mu.Unlock()
 	select {
-	case d.finished <- target:
-	case <-d.loopDone:
+	case d.finished <- struct{}{}:
+	default:
 	}
 }

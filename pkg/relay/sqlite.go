@@ -19,6 +19,7 @@ import (
 // sqliteEngine is a database in a file, which one process owns. All of its transactions run on one connection.
 type sqliteEngine struct {
 	now        func() time.Time
+	lease      time.Duration
 	lock       *flock.Flock
 	db         *sql.DB
 	writer     *sqliteSession
@@ -27,8 +28,9 @@ type sqliteEngine struct {
 }
 
 // openSQLite opens the file at path, which it makes when it is absent.
-func openSQLite(ctx context.Context, path string, now func() time.Time) (_ *sqliteEngine, err error) {
-	e := &sqliteEngine{now: now}
+func openSQLite(ctx context.Context, path string, cfg Config) (_ *sqliteEngine, err error) {
+	e := &sqliteEngine{now: cfg.Now, lease: cfg.Lease}
+	_, _ = sqlite.Fdatasync(true) // as durable as fsync, without the file's times; where it does not exist, fsync stays
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("relay: open %s: %w", path, err), e.close())
@@ -45,7 +47,7 @@ func openSQLite(ctx context.Context, path string, now func() time.Time) (_ *sqli
 		return nil, err
 	}
 	e.db = db
-	if e.writer, err = newSQLiteSession(conn, now); err != nil {
+	if e.writer, err = newSQLiteSession(conn, cfg.Now); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	if e.forCallers, err = openReaders(path, 2*max(2, runtime.GOMAXPROCS(0))); err != nil {
@@ -129,7 +131,7 @@ func dsn(path string, pragmas ...string) string {
 // synced: that is the promise's foundation, so it is read back rather than assumed.
 func openWriter(ctx context.Context, path string) (*sql.DB, *sql.Conn, error) {
 	db, err := sql.Open("sqlite", dsn(path, "busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)",
-		"temp_store(MEMORY)", "foreign_keys(ON)", "cache_size(-16384)", "journal_size_limit(67108864)"))
+		"temp_store(MEMORY)", "foreign_keys(ON)", "cache_size(-16384)", "wal_autocheckpoint(8192)", "journal_size_limit(67108864)"))
 	if err != nil {
 		return nil, nil, err
 	}

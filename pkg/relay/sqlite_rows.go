@@ -7,7 +7,7 @@ import (
 
 func (e *sqliteEngine) append(ctx context.Context, t *txn, drafts []*prepared) error {
 	for _, p := range drafts {
-		if err := appendOne(ctx, t, p); err != nil {
+		if err := e.appendOne(ctx, t, p); err != nil {
 			return fmt.Errorf("append: %w", err)
 		}
 	}
@@ -25,10 +25,14 @@ const (
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	insertDelivery = `INSERT INTO deliveries (id, message_seq, target_id, state, attempts, budget_from, next_at,
   lease_until, lease_token, ordering_key, last_status, last_error, replay_of, created_at, updated_at)
-  VALUES (?, ?, ?, 'pending', 0, 0, ?, 0, 0, ?, 0, '', ?, ?, ?)`
+  VALUES (?, ?, ?, 'pending', 0, 0, ?, 0, 0, ?, 0, '', '', ?, ?)`
+	// insertLeased counts the attempt and takes the first token, as a claim does.
+	insertLeased = `INSERT INTO deliveries (id, message_seq, target_id, state, attempts, budget_from, next_at,
+  lease_until, lease_token, ordering_key, last_status, last_error, replay_of, created_at, updated_at)
+  VALUES (?, ?, ?, 'delivering', 1, 0, ?, ?, 1, '', 0, '', '', ?, ?)`
 )
 
-func appendOne(ctx context.Context, t *txn, p *prepared) error {
+func (e *sqliteEngine) appendOne(ctx context.Context, t *txn, p *prepared) error {
 	now := t.now.UnixMicro()
 	if p.DedupeKey != "" {
 		fresh, err := t.changed(ctx, insertKey, p.Source, p.DedupeKey, p.ID, now)
@@ -48,16 +52,30 @@ func appendOne(ctx context.Context, t *txn, p *prepared) error {
 	if err != nil {
 		return err
 	}
-	due := t.now.Add(p.delay).UnixMicro()
-	for i, target := range p.Targets {
-		if err := t.exec(ctx, insertDelivery, p.deliveries[i], seq, target, due, p.OrderingKey, "", now, now); err != nil {
+	for i := range p.Targets {
+		if err := e.appendDelivery(ctx, t, p, i, seq); err != nil {
 			return err
 		}
-		t.moved(target, "", Pending, 1)
 	}
 	t.deltas[messagesTotal]++
 	p.accepted()
 	return nil
+}
+
+func (e *sqliteEngine) appendDelivery(ctx context.Context, t *txn, p *prepared, i int, message int64) error {
+	now, due, target := t.now.UnixMicro(), t.now.Add(p.delay).UnixMicro(), p.Targets[i]
+	if !t.offered(p, target) {
+		t.moved(target, "", Pending, 1)
+		return t.exec(ctx, insertDelivery, p.deliveries[i], message, target, due, p.OrderingKey, now, now)
+	}
+	t.born = append(t.born, t.birth(p, i, message, 0, e.lease))
+	t.moved(target, "", Delivering, 1)
+	res, err := t.execResult(ctx, insertLeased, p.deliveries[i], message, target, due, t.now.Add(e.lease).UnixMicro(), now, now)
+	if err != nil {
+		return err
+	}
+	t.born[len(t.born)-1].claim.seq, err = res.LastInsertId()
+	return err
 }
 
 func notNil(b []byte) []byte {

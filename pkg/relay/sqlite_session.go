@@ -3,7 +3,9 @@ package relay
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -13,12 +15,16 @@ type sqliteSession struct {
 	conn    *sql.Conn
 	now     func() time.Time
 	stmts   map[string]*sql.Stmt
+	direct  map[string]driver.StmtExecContext
+	values  []driver.NamedValue // of the statement that runs
 	foreign *foreignStatements
 }
 
 func newSQLiteSession(conn *sql.Conn, now func() time.Time) (*sqliteSession, error) {
 	foreign, err := newForeignStatements(conn)
-	return &sqliteSession{conn: conn, now: now, stmts: map[string]*sql.Stmt{}, foreign: foreign}, err
+	s := &sqliteSession{conn: conn, now: now, foreign: foreign}
+	s.stmts, s.direct = map[string]*sql.Stmt{}, map[string]driver.StmtExecContext{}
+	return s, err
 }
 
 func (s *sqliteSession) begin(ctx context.Context) (time.Time, error) {
@@ -36,12 +42,45 @@ func (s *sqliteSession) rollback() { _, _ = s.exec(context.Background(), "ROLLBA
 
 func (s *sqliteSession) release() {}
 
-func (s *sqliteSession) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
-	st, err := s.stmt(ctx, query)
+// exec goes to the driver directly: what database/sql does around a statement costs as much as a small one.
+func (s *sqliteSession) exec(ctx context.Context, query string, args []any) (res sql.Result, err error) {
+	err = s.conn.Raw(func(conn any) error {
+		st, err := s.prepared(ctx, conn, query)
+		if err != nil {
+			return err
+		}
+		s.values = s.values[:0]
+		for i, a := range args {
+			v, err := driver.DefaultParameterConverter.ConvertValue(a)
+			if err != nil {
+				return fmt.Errorf("argument %d: %w", i+1, err)
+			}
+			s.values = append(s.values, driver.NamedValue{Ordinal: i + 1, Value: v})
+		}
+		res, err = st.ExecContext(ctx, s.values)
+		return err
+	})
+	return res, err
+}
+
+func (s *sqliteSession) prepared(ctx context.Context, conn any, query string) (driver.StmtExecContext, error) {
+	if st, ok := s.direct[query]; ok {
+		return st, nil
+	}
+	preparer, ok := conn.(driver.ConnPrepareContext)
+	if !ok {
+		return nil, errors.New("the driver does not prepare statements")
+	}
+	prepared, err := preparer.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	return st.ExecContext(ctx, args...)
+	st, ok := prepared.(driver.StmtExecContext)
+	if !ok {
+		return nil, errors.Join(errors.New("the driver's statements take no context"), prepared.Close())
+	}
+	s.direct[query] = st
+	return st, nil
 }
 
 func (s *sqliteSession) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
@@ -76,5 +115,14 @@ func (s *sqliteSession) close() error {
 	for _, st := range s.stmts {
 		errs = append(errs, st.Close())
 	}
+	errs = append(errs, s.conn.Raw(func(any) error {
+		var errs []error
+		for _, st := range s.direct {
+			if c, ok := st.(driver.Stmt); ok {
+				errs = append(errs, c.Close())
+			}
+		}
+		return errors.Join(errs...)
+	}))
 	return errors.Join(append(errs, s.conn.Close())...)
 }

@@ -105,7 +105,7 @@ func (s *Store) open(ctx context.Context) error {
 	path, isFile := strings.CutPrefix(s.cfg.URL, "sqlite:")
 	switch {
 	case isFile && path != "" && !strings.HasPrefix(path, ":memory:"):
-		e, err := openSQLite(ctx, path, s.cfg.Now)
+		e, err := openSQLite(ctx, path, s.cfg)
 		if err != nil {
 			return err
 		}

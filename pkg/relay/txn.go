@@ -29,6 +29,8 @@ type txn struct {
 	deltas map[total]int64
 	due    map[string]struct{}
 	staged []*prepared // stored by flush
+	offers *offers     // nil: nothing is born leased
+	born   []birth
 
 	targetsChanged bool
 }
@@ -112,8 +114,9 @@ func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error)
 		return nil, err
 	}
 	inner := newTxn(t.engine, t.session, t.shard)
-	inner.now = t.now
+	inner.now, inner.offers = t.now, t.offers
 	if err := run(ctx, inner); err != nil {
+		t.offers.undo(inner.born)
 		if errors.Is(t.engine.classify(err), ErrUnavailable) {
 			return nil, err
 		}
@@ -123,6 +126,7 @@ func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error)
 		t.deltas[k] += n
 	}
 	maps.Copy(t.due, inner.due)
+	t.born = append(t.born, inner.born...)
 	t.targetsChanged = t.targetsChanged || inner.targetsChanged
 	return nil, t.exec(ctx, "RELEASE op")
 }

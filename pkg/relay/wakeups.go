@@ -9,6 +9,7 @@ import (
 // dispatcher looks are one.
 type wakeups struct {
 	signal chan struct{}
+	offers *offers // the other way round
 
 	mu      sync.Mutex
 	targets map[string]struct{}
@@ -16,7 +17,7 @@ type wakeups struct {
 }
 
 func newWakeups() *wakeups {
-	return &wakeups{signal: make(chan struct{}, 1), targets: map[string]struct{}{}, changed: true}
+	return &wakeups{signal: make(chan struct{}, 1), offers: newOffers(), targets: map[string]struct{}{}, changed: true}
 }
 
 func (w *wakeups) add(targets map[string]struct{}) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +13,7 @@ import (
 // How much one commit may carry, and how much may wait for one.
 const (
 	maxGroup       = 512  // engine operations in one commit
-	maxEffectGroup = 64   // effects in one commit
+	maxEffectGroup = 128  // effects in one commit
 	queueLength    = 4096 // operations waiting
 )
 
@@ -32,9 +33,11 @@ type writer struct {
 	// rows it has changed, a part of what an effect may take.
 	groupTime time.Duration
 
-	ops     chan *op
-	effects chan *op
-	alone   []*op // effects whose shared transaction failed; each runs in one of its own
+	ops        chan *op
+	effects    chan *op // whose callers wait
+	processing chan *op // effects of deliveries: these give way to appends
+	alone      []*op    // effects whose shared transaction failed; each runs in one of its own
+	courtesy   courtesy
 
 	entering atomic.Int64 // callers between looking at quit and having queued
 
@@ -52,7 +55,7 @@ func newWriter(e engine, cfg Config, wake *wakeups, shard int64, limit time.Dura
 	return &writer{
 		groupTime: groupTime,
 		engine:    e, cfg: cfg, wake: wake, shard: shard, limit: limit,
-		ops: make(chan *op, queueLength), effects: make(chan *op, queueLength),
+		ops: make(chan *op, queueLength), effects: make(chan *op, queueLength), processing: make(chan *op, queueLength),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -106,7 +109,10 @@ var errStopped = fmt.Errorf("%w: the store is closed", ErrUnavailable)
 // enqueue puts an operation into its queue; it waits for a place until patience is over (nil: as long as it takes).
 func (w *writer) enqueue(ctx context.Context, o *op, patience <-chan time.Time) error {
 	queue := w.ops
-	if o.effect != nil {
+	switch {
+	case o.delivery:
+		queue = w.processing
+	case o.effect != nil:
 		queue = w.effects
 	}
 	w.entering.Add(1) // before looking at quit: the last drain waits for whoever may still queue something
@@ -129,7 +135,7 @@ func (w *writer) enqueue(ctx context.Context, o *op, patience <-chan time.Time) 
 }
 
 // loop gives engine operations and effects turns, so that neither starves: appends come first, and what
-// processing gets between two of their commits is one group.
+// effects get between two of their commits is one group.
 func (w *writer) loop() {
 	defer close(w.stopped)
 	for {
@@ -142,9 +148,16 @@ func (w *writer) loop() {
 	}
 }
 
-// next waits for something to do; false: stop. A nil operation means that effects wait to run alone.
+// next waits for something to do; false: stop. A nil operation means that there is something besides the queues,
+// or that processing has given way for long enough.
 func (w *writer) next() (*op, bool) {
-	if len(w.alone) > 0 {
+	processing, resume := w.processing, (<-chan time.Time)(nil)
+	if wait := w.courtesy.wait(time.Now()); wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		processing, resume = nil, timer.C
+	}
+	if w.nextAlone(processing != nil) >= 0 {
 		return nil, true
 	}
 	select {
@@ -152,6 +165,10 @@ func (w *writer) next() (*op, bool) {
 		return o, true
 	case o := <-w.effects:
 		return o, true
+	case o := <-processing:
+		return o, true
+	case <-resume:
+		return nil, true
 	case <-w.quit:
 		return nil, false
 	}
@@ -167,14 +184,43 @@ func (w *writer) turn(first *op) {
 			engine = append(engine, first)
 		}
 	}
-	w.runEngine(gather(engine, w.ops, maxGroup))
-	if len(w.alone) > 0 {
-		o := w.alone[0]
-		w.alone = w.alone[1:]
-		w.runEffects([]*op{o})
-		return
+	if w.courtesy.crowd(time.Now()) {
+		w.letIn()
 	}
-	w.runEffects(gather(effects, w.effects, maxEffectGroup))
+	engine = gather(engine, w.ops, maxGroup)
+	began := time.Now()
+	w.runEngine(engine)
+	committed := time.Now()
+	w.courtesy.appended(engine, began, committed)
+	process := w.courtesy.wait(committed) <= 0
+	if i := w.nextAlone(process); i >= 0 {
+		o := w.alone[i]
+		w.alone = slices.Delete(w.alone, i, i+1)
+		w.runEffects([]*op{o})
+	} else {
+		effects = gather(effects, w.effects, maxEffectGroup)
+		if process {
+			effects = gather(effects, w.processing, w.courtesy.group(committed))
+		}
+	}
+	w.runEffects(effects)
+	if process {
+		w.courtesy.processed(committed, time.Now())
+	}
+}
+
+// letIn waits until everybody who is about to queue something has done so: the callers of a crowd come back one by one
+// after a commit, and together need one commit instead of a small and a large one.
+func (w *writer) letIn() {
+	for before := -1; before < len(w.ops) && len(w.ops) < maxGroup; {
+		before = len(w.ops)
+		runtime.Gosched()
+	}
+}
+
+// nextAlone finds the first effect that is to run alone and may do so now; -1: there is none.
+func (w *writer) nextAlone(process bool) int {
+	return slices.IndexFunc(w.alone, func(o *op) bool { return process || !o.delivery })
 }
 
 // gather adds operations that wait to a group, up to limit, leaving out those withdrawn.
@@ -198,9 +244,10 @@ const drainTime = time.Second
 // drain finishes what is queued when the store closes. Effects that could not run in time are told so.
 func (w *writer) drain() {
 	began := time.Now()
-	for w.entering.Load() > 0 || len(w.ops) > 0 || len(w.effects) > 0 || len(w.alone) > 0 {
+	w.courtesy.off = true
+	for w.entering.Load() > 0 || len(w.ops) > 0 || len(w.effects) > 0 || len(w.processing) > 0 || len(w.alone) > 0 {
 		if time.Since(began) > drainTime {
-			reportAll(gather(w.alone, w.effects, queueLength), errStopped)
+			reportAll(gather(gather(w.alone, w.effects, queueLength), w.processing, queueLength), errStopped)
 			w.alone = nil
 		}
 		w.turn(nil)

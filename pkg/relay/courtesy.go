@@ -1,0 +1,62 @@
+package relay
+
+import "time"
+
+// Processing gives way to accepting: what was accepted can be processed later, and who sends is waiting now. While
+// callers crowd in to append, the effects of deliveries get only a part of the writer's time, so that they go on
+// but cost little; as soon as the crowd is gone they get all of it.
+const (
+	crowdSize  = 8                     // appends in one commit: its callers wait for each other
+	crowdTime  = 20 * time.Millisecond // how long a crowd that was seen is taken to be there
+	crowdTurns = 4                     // or so many times what its commit took, where that is longer
+	crowdShare = 10                    // effects get one part in so many of the time
+	crowdWait  = 20 * time.Millisecond // what a group of effects may run for, going by the group before
+)
+
+// courtesy decides when the effects of deliveries may run.
+type courtesy struct {
+	crowded time.Time     // until then a crowd is taken to be there
+	resume  time.Time     // effects have had their part until then
+	each    time.Duration // how long one of the last group ran
+	off     bool
+}
+
+// appended takes note of a commit's group.
+func (c *courtesy) appended(group []*op, began, ended time.Time) {
+	n := 0
+	for _, o := range group {
+		if o.drafts != nil {
+			n++
+		}
+	}
+	if n >= crowdSize {
+		c.crowded = ended.Add(max(crowdTime, crowdTurns*ended.Sub(began)))
+	}
+}
+
+// ran takes note of how long n effects ran.
+func (c *courtesy) ran(n int, took time.Duration) { c.each = took / time.Duration(n) }
+
+// processed takes note of the time that effects have taken, their commit included.
+func (c *courtesy) processed(began, ended time.Time) {
+	c.resume = ended.Add((crowdShare - 1) * ended.Sub(began))
+}
+
+// group is how many effects may run together.
+func (c *courtesy) group(now time.Time) int {
+	if c.off || !c.crowd(now) || c.each*maxEffectGroup <= crowdWait {
+		return maxEffectGroup
+	}
+	return max(1, int(crowdWait/c.each))
+}
+
+// crowd says whether a crowd is there.
+func (c *courtesy) crowd(now time.Time) bool { return c.crowded.After(now) }
+
+// wait is for how much longer effects have to give way; 0 or less: they may run.
+func (c *courtesy) wait(now time.Time) time.Duration {
+	if c.off {
+		return 0
+	}
+	return min(c.crowded.Sub(now), c.resume.Sub(now))
+}

@@ -1,0 +1,135 @@
+package relay
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxBorn is the size up to which a message is kept in memory for a delivery that is born leased, in bytes.
+const maxBorn = 16 << 10
+
+// birth is a delivery that was inserted as claimed, with what its attempt needs.
+type birth struct {
+	claim claimed
+	job   Job
+}
+
+// offers are places of this process's dispatcher for deliveries that are due at once. One that gets a place is born
+// leased: appended and claimed in one commit, and not read back. A target has places only while nothing of it that is
+// due waits in the database, so that none overtakes those for long. Only where one process owns the database.
+type offers struct {
+	mu     sync.Mutex
+	places map[string]int // by target
+	taken  map[string]int // by transactions that are under way
+	born   []birth        // committed, for the dispatcher
+}
+
+func newOffers() *offers { return &offers{places: map[string]int{}, taken: map[string]int{}} }
+
+// take asks for a place. Where there is none the next ones get none either, until the dispatcher offers again.
+func (o *offers) take(target string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.places[target] <= 0 {
+		delete(o.places, target)
+		return false
+	}
+	o.places[target]--
+	o.taken[target]++
+	return true
+}
+
+// commit hands over what a transaction has taken; false: nothing.
+func (o *offers) commit(births []birth) bool {
+	if len(births) == 0 {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, b := range births {
+		o.taken[b.job.Delivery.TargetID]--
+	}
+	o.born = append(o.born, births...)
+	return true
+}
+
+// undo gives back what a transaction that was rolled back has taken.
+func (o *offers) undo(births []birth) {
+	if len(births) == 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, b := range births {
+		o.taken[b.job.Delivery.TargetID]--
+	}
+}
+
+// close takes all places back, until the dispatcher offers again.
+func (o *offers) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	clear(o.places)
+}
+
+// collect is for the dispatcher: what was born since the last time.
+func (o *offers) collect() []birth {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	born := o.born
+	o.born = nil
+	return born
+}
+
+// busy says whether a transaction that is under way holds places.
+func (o *offers) busy() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, n := range o.taken {
+		if n > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// set offers places anew; those that are taken or born by now are none of the dispatcher's yet.
+func (o *offers) set(places map[string]int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for target, n := range o.taken {
+		if n == 0 {
+			delete(o.taken, target)
+		} else if _, ok := places[target]; ok {
+			places[target] -= n
+		}
+	}
+	for _, b := range o.born {
+		if target := b.job.Delivery.TargetID; places[target] > 0 {
+			places[target]--
+		}
+	}
+	o.places = places
+}
+
+// offered takes a place for a delivery of a draft that is due at once and free of order.
+func (t *txn) offered(p *prepared, target string) bool {
+	return t.offers != nil && p.delay == 0 && p.OrderingKey == "" && len(p.Headers)+len(p.Body) <= maxBorn && t.offers.take(target)
+}
+
+// birth makes a job of a draft. The draft is its caller's again after the commit, so everything is copied.
+func (t *txn) birth(p *prepared, delivery int, messageSeq, seq int64, lease time.Duration) birth {
+	at := time.UnixMicro(t.now.UnixMicro()).UTC()
+	m := Message{
+		ID: strings.Clone(p.ID), Source: strings.Clone(p.Source), Type: strings.Clone(p.Type), DedupeKey: strings.Clone(p.DedupeKey),
+		Tenant: strings.Clone(p.Tenant), Headers: slices.Clone(notNil(p.Headers)), Body: slices.Clone(notNil(p.Body)), CreatedAt: at,
+	}
+	d := Delivery{
+		ID: p.deliveries[delivery], MessageID: m.ID, TargetID: strings.Clone(p.Targets[delivery]), Source: m.Source, Type: m.Type,
+		State: Delivering, Attempts: 1, CreatedAt: at, UpdatedAt: at,
+	}
+	c := claimed{seq: seq, messageSeq: messageSeq, token: 1, delivery: d, until: t.now.Add(lease)}
+	return birth{claim: c, job: Job{Message: m, Delivery: d}}
+}

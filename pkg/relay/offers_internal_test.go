@@ -125,12 +125,21 @@ func TestOffers_ARollbackGivesPlacesBack(t *testing.T) {
 	if !errors.Is(err, boom) || s.wake.offers.busy() || len(s.wake.offers.collect()) != 0 {
 		t.Errorf("after a rollback (%v) something is still taken or born", err)
 	}
-	failing := newOp(func(context.Context, *txn) error { return boom })
-	ready, err := s.prepare([]Draft{{Source: "s", Type: "t", Targets: []string{"a"}}})
-	if err != nil {
-		t.Fatal(err)
+	taken := appended(t, s, Draft{}).MessageID
+	s.wake.offers.collect()
+	drafts := func(ids ...string) *op {
+		var all []Draft
+		for _, id := range ids {
+			all = append(all, Draft{ID: id, Source: "s", Type: "t", Targets: []string{"a"}})
+		}
+		ready, err := s.prepare(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newAppendOp(ready)
 	}
-	s.appends.runEngine([]*op{failing, newAppendOp(ready)}) // the writer has nothing else to do
+	failing := drafts("", taken)                    // the first gets a place before the second fails
+	s.appends.runEngine([]*op{failing, drafts("")}) // the writer has nothing else to do
 	if n := len(s.wake.offers.collect()); n != 1 || s.wake.offers.busy() {
 		t.Errorf("beside one that failed %d were born, want 1", n)
 	}

@@ -144,7 +144,7 @@ func (b *bench) run(ctx context.Context) error {
 	if b.dir, err = os.MkdirTemp("", "signet-bench"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.dir)
+	defer func() { _ = os.RemoveAll(b.dir) }()
 	defer b.profiling.Wait()
 	if err := b.build(ctx); err != nil {
 		return err

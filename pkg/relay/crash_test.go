@@ -65,7 +65,8 @@ func TestStore_SurvivesSIGKILL(t *testing.T) {
 			rounds = 2
 		}
 		acknowledged := map[string]bool{}
-		for range rounds {
+		// On a machine that is busy with something else, one kill may find little: then there are more of them.
+		for round := 0; round < rounds || len(acknowledged) < 100 && round < 5*rounds; round++ {
 			for _, key := range killedChild(t, url) {
 				acknowledged[key] = true
 			}

@@ -90,7 +90,7 @@ func (s *shared) another() bool {
 }
 
 func (c Closed) connection(ctx context.Context, number int, s *shared, latencies *hdrhistogram.Histogram) error {
-	connection, err := dial(c.Addr)
+	connection, err := dial(ctx, c.Addr)
 	if err != nil {
 		return err
 	}

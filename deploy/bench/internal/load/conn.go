@@ -3,6 +3,8 @@ package load
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,8 +20,9 @@ type conn struct {
 	out []byte
 }
 
-func dial(addr string) (*conn, error) {
-	c, err := net.DialTimeout("tcp", addr, 5*time.Second)
+func dial(ctx context.Context, addr string) (*conn, error) {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	c, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +79,7 @@ func (c *conn) answer() (int, error) {
 		return 0, fmt.Errorf("an answer with status %d and no length", status)
 	}
 	_, err = c.in.Discard(length)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return status, err

@@ -111,7 +111,9 @@ func (p *Process) Stop() error {
 // Kill ends the program at once.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
-	<-p.ended
+	if err := <-p.ended; err == nil {
+		_, _ = p.output.Write([]byte("it had ended by itself"))
+	}
 }
 
 // clockTicks is how the kernel counts CPU time, in ticks a second: 100 on every Linux that Go runs on.

@@ -3,9 +3,11 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -86,18 +88,20 @@ func Median(values []float64) float64 {
 
 // Table prints a line for each figure.
 func (r *Report) Table(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\tmedian\tlowest – highest\tours\tbare\tbudget\t")
+	var lines strings.Builder
+	lines.WriteString("\tmedian\tlowest – highest\tours\tbare\tbudget\t\n")
 	for _, name := range r.names {
 		f := r.figures[name]
 		unit, columns := " "+f.Unit, "\t"
 		if f.Ours != nil {
 			unit, columns = " ×", fmt.Sprintf("%.0f\t%.0f %s", Median(f.Ours), Median(f.Bare), f.Unit)
 		}
-		fmt.Fprintf(w, "%s\t%.3g%s\t%.3g – %.3g\t%s\t%s\t\n", name, Median(f.Values), unit,
+		fmt.Fprintf(&lines, "%s\t%.3g%s\t%.3g – %.3g\t%s\t%s\t\n", name, Median(f.Values), unit,
 			slices.Min(f.Values), slices.Max(f.Values), columns, r.verdict(f))
 	}
-	return w.Flush()
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, err := io.WriteString(w, lines.String())
+	return errors.Join(err, w.Flush())
 }
 
 func (r *Report) verdict(f *Figure) string {

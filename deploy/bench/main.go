@@ -57,6 +57,8 @@ type bench struct {
 
 	report    *report.Report
 	current   string // the benchmark that runs
+	started   int64  // when this run began, in Unix seconds
+	databases int    // made on PostgreSQL
 	profiles  int
 	profiling sync.WaitGroup
 }
@@ -65,10 +67,10 @@ func run(ctx context.Context, args []string) error {
 	if len(args) == 3 && args[0] == "role" {
 		return role(ctx, args[1], args[2])
 	}
-	b := &bench{report: report.New(budgets)}
+	b := &bench{report: report.New(budgets), started: time.Now().Unix()}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&b.source, "source", "../..", "the checkout whose services are measured")
-	f.StringVar(&b.postgres, "postgres", "", "URL of an empty PostgreSQL database, to measure on it too")
+	f.StringVar(&b.postgres, "postgres", "", "URL of a PostgreSQL server on which databases may be made, to measure on it too; they are left there")
 	f.StringVar(&b.logLevel, "log-level", "warn", "the services' log level")
 	f.IntVar(&b.rounds, "rounds", 3, "rounds, of which the median counts")
 	f.IntVar(&b.connections, "connections", 128, "connections to the receiver")

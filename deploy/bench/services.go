@@ -50,6 +50,10 @@ func (b *bench) startRole(ctx context.Context, role string) (*service, error) {
 }
 
 func (b *bench) startReceiver(ctx context.Context, database string) (*service, error) {
+	database, err := b.newDatabase(ctx, database)
+	if err != nil {
+		return nil, err
+	}
 	return b.start(ctx, "receiver", func(s *service) []string {
 		return []string{
 			"RECEIVER_ADDR=" + s.addr, "RECEIVER_ADMIN_ADDR=" + s.admin, "RECEIVER_ADMIN_TOKEN=" + apiToken,
@@ -59,6 +63,10 @@ func (b *bench) startReceiver(ctx context.Context, database string) (*service, e
 }
 
 func (b *bench) startProducer(ctx context.Context, database, private string) (*service, error) {
+	database, err := b.newDatabase(ctx, database)
+	if err != nil {
+		return nil, err
+	}
 	return b.start(ctx, "producer", func(s *service) []string {
 		return []string{
 			"PRODUCER_ADDR=" + s.addr, "PRODUCER_ADMIN_ADDR=" + s.admin, "PRODUCER_API_TOKEN=" + apiToken,

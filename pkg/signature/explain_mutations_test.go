@@ -242,6 +242,16 @@ func urlMutations() []mutation {
 			_, err := verifier(t, e.scheme, e.secrets...).Verify(e.request, e.now)
 			return err != nil
 		}},
+		{"url: of another host and port", signature.CauseURLHost, func(t testing.TB, e *explained) bool {
+			if !e.info.SignsURL {
+				return false
+			}
+			e.signed.URL = "https://sender.example.com:8443/a?b=1"
+			e.send(t)
+			e.request = with(e.request, "Host", "sender.example.com:8443")
+			e.request.URL = "https://h.example.com/a?b=1"
+			return true
+		}},
 		{"url: of another host before a proxy", signature.CauseURLHost, func(t testing.TB, e *explained) bool {
 			if !e.info.SignsURL {
 				return false

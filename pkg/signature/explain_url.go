@@ -84,7 +84,7 @@ func (i *inquiry) otherOrigins(a address, try tryAddress) bool {
 		i.forwarded(a, try)
 }
 
-// forwarded tries what a proxy says of the address before it.
+// forwarded tries what the request says of its address, and a proxy of the one before it.
 func (i *inquiry) forwarded(a address, try tryAddress) bool {
 	last := func(name string) string {
 		values := i.request.Header.Values(name)
@@ -93,7 +93,14 @@ func (i *inquiry) forwarded(a address, try tryAddress) bool {
 		}
 		return values[0]
 	}
-	changed := a
+	named := a
+	if host := last("Host"); host != "" {
+		named.host, named.port = host, ""
+	}
+	if !try(named, CauseURLHost, "The sender knows the URL with the host that the Host header names.") {
+		return false
+	}
+	changed := named
 	if host := last("X-Forwarded-Host"); host != "" {
 		changed.host, changed.port = host, ""
 	}

@@ -1,12 +1,14 @@
 package signature_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -141,6 +143,44 @@ func TestRegistry_NilRequest(t *testing.T) {
 	_, err := signature.Describe("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	if err == nil || strings.Contains(err.Error(), "MfKQ") {
 		t.Errorf("%v shows what may be a secret", err)
+	}
+}
+
+// TestRegistry_HostileHeaders: a signature header that is repeated, joined, empty,
+// enormous or no text does not verify, and a crowd of other headers changes
+// nothing.
+func TestRegistry_HostileHeaders(t *testing.T) {
+	t.Parallel()
+	list := map[string]bool{"gitlab": true, "paddle": true, "standard": true, "standard-ed25519": true, "svix": true}
+	for _, scheme := range signature.Schemes() {
+		k := newKeys(t, scheme)
+		request := genuine(t, scheme, k.signing, compose(scheme, testID, testTime, testBody))
+		v := verifier(t, scheme, k.verifying)
+		for name := range cloneOf(request) {
+			if name == "Content-Type" {
+				continue
+			}
+			value := firstValue(request.Header, name)
+			for what, values := range map[string][]string{
+				"twice": {value, value}, "ten thousand times": slices.Repeat([]string{value}, 10_000), "joined": {value + ", " + value},
+				"joined closely": {value + "," + value}, "empty": {""}, "enormous": {value + strings.Repeat("0", 1<<20)}, "not UTF-8": {value + "\xff\xfe"},
+			} {
+				if strings.HasPrefix(what, "joined") && (list[scheme] || !slices.Contains(describe(t, scheme).Headers, name)) {
+					continue // a genuine signature in a longer list, or an unsigned id that is another one
+				}
+				if _, err := v.Verify(with(request, name, values...), testTime); err == nil {
+					t.Errorf("%s verifies with %s %s", scheme, name, what)
+				}
+			}
+		}
+		h := cloneOf(request)
+		for i := range 10_000 {
+			h.Add(fmt.Sprintf("X-Other-%d", i), strings.Repeat("x", 100))
+		}
+		request.Header = h
+		if _, err := v.Verify(request, testTime); err != nil {
+			t.Errorf("%s: among other headers: %v", scheme, err)
+		}
 	}
 }
 

@@ -26,7 +26,8 @@ const lastSecond = 253402300799
 // the Match, so they must stay valid for as long as it is used.
 type Header interface {
 	// Values returns every value of the named header, in the order received,
-	// and none when the header is absent.
+	// and none when the header is absent. The slice may be used again by the
+	// next call.
 	Values(name string) []string
 }
 

@@ -6,29 +6,27 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/gofiber/fiber/v2/utils"
 	"github.com/valyala/fasthttp"
 
 	"example.com/signet/pkg/relay"
 	"example.com/signet/pkg/signature"
 )
 
-// header reads a fasthttp request's headers for the signature package. It copies every value, because a match
-// keeps some and fasthttp uses the memory again.
+// header reads a fasthttp request's headers for the signature package, without copying them. The values are good
+// until the request is over, because fasthttp uses the memory again: what is kept of a match is cloned.
 type header struct {
-	h *fasthttp.RequestHeader
+	h      *fasthttp.RequestHeader
+	values []string // of the last call
 }
 
-// Values returns every value of a header, in order.
-func (h header) Values(name string) []string {
-	found := h.h.PeekAll(name)
-	if len(found) == 0 {
-		return nil
+// Values returns every value of a header, in order, until the next call.
+func (h *header) Values(name string) []string {
+	h.values = h.values[:0]
+	for _, v := range h.h.PeekAll(name) {
+		h.values = append(h.values, utils.UnsafeString(v))
 	}
-	values := make([]string, len(found))
-	for i, v := range found {
-		values[i] = string(v)
-	}
-	return values
+	return h.values
 }
 
 // encoded reports whether the body is compressed, or otherwise not what its media type says.

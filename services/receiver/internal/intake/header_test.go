@@ -2,10 +2,12 @@ package intake_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
@@ -39,6 +41,43 @@ func TestHeadersJSON(t *testing.T) {
 	}
 	if !maps.EqualFunc(got, want, slices.Equal[[]string]) {
 		t.Errorf("headers are %s", raw)
+	}
+}
+
+// TestHeadersJSON_many: a thousand names fit into a request's head, and nobody signs them. Their cost must not grow
+// with their square, which would be a hundred times that of a tenth of them.
+func TestHeadersJSON_many(t *testing.T) {
+	cost := func(n int) time.Duration {
+		h := headers()
+		for i := range n {
+			h.Add(fmt.Sprintf("X%d", i), "v")
+		}
+		best := time.Hour
+		for range 20 {
+			began := time.Now()
+			intake.HeadersJSON(h)
+			best = min(best, time.Since(began))
+		}
+		return best
+	}
+	if few, many := cost(100), cost(1000); many > 40*few {
+		t.Errorf("1000 headers take %s, 100 take %s", many, few)
+	}
+}
+
+// TestHeader reads as net/http does, and copies nothing.
+func TestHeader(t *testing.T) {
+	raw := headers("x-hub-signature-256", "sha256=00", "X-A", "1", "x-a", "2", "Content-Type", "application/json")
+	h := intake.NewHeader(raw)
+	for name, want := range map[string][]string{
+		"X-Hub-Signature-256": {"sha256=00"}, "X-A": {"1", "2"}, "Content-Type": {"application/json"}, "X-B": {},
+	} {
+		if got := h.Values(name); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { h.Values("X-A"); h.Values("X-B") }); n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

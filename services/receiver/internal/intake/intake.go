@@ -2,8 +2,9 @@
 // the providers that test an endpoint so.
 //
 // A request goes through one order of steps: source, size, handshake, signature, media type, JSON, event type and
-// dedupe key, append, reply. A handshake is answered as its provider expects it, and not stored. It is answered 200 only after it is on disk, with its deliveries. What a sender is told
-// of a refusal is fixed (see replies.go); why it was refused stands in the log and in a metric.
+// dedupe key, append, reply. It is answered 200 only after it is on disk, with its deliveries; a handshake is not
+// stored, and answered as its provider expects. What a sender is told of a refusal is fixed (see replies.go); why it
+// was refused stands in the log and in a metric.
 //
 // It processes nothing: handlers run later, from the store.
 package intake
@@ -138,6 +139,7 @@ func (i *Intake) read(c *fiber.Ctx, src *source.Source, r signature.Request, now
 	if err != nil {
 		return relay.Draft{}, unproven(err)
 	}
+	match.ID, match.EventType = strings.Clone(match.ID), strings.Clone(match.EventType)
 	document, refused := readDocument(c, src, match.Scheme, r.Body)
 	if refused != nil {
 		return relay.Draft{}, refused
@@ -168,7 +170,7 @@ func (i *Intake) request(c *fiber.Ctx, body []byte) signature.Request {
 	return signature.Request{
 		Method: strings.Clone(c.Method()),
 		URL:    i.cfg.PublicURL + target,
-		Header: header{&c.Request().Header},
+		Header: &header{h: &c.Request().Header},
 		Body:   body,
 	}
 }

@@ -193,7 +193,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	}
 	defer s.release()
 	t := newTxn(w.engine, s, w.shard)
-	t.offers = w.wake.offers
+	t.offers, t.crowd = w.wake.offers, w.crowd
 	if t.now, err = s.begin(ctx); err != nil {
 		s.rollback()
 		return fmt.Errorf("%w: %w", errNotBegun, err)
@@ -209,6 +209,9 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	if err != nil {
 		s.rollback()
 		t.offers.undo(t.born)
+		for _, g := range t.offering {
+			g.retract()
+		}
 		return w.engine.classify(err)
 	}
 	w.committed(t)
@@ -224,6 +227,7 @@ func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFu
 }
 
 func (w *writer) committed(t *txn) {
+	w.enter(t)
 	w.wake.add(t.due)
 	if t.targetsChanged { // one may be disabled now
 		w.wake.offers.close()

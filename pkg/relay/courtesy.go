@@ -19,19 +19,28 @@ type courtesy struct {
 	resume  time.Time     // effects have had their part until then
 	each    time.Duration // how long one of the last group ran
 	off     bool
+	always  bool // everything goes through the journal, for tests
 }
 
 // appended takes note of a commit's group.
 func (c *courtesy) appended(group []*op, began, ended time.Time) {
-	n := 0
+	if appends(group) >= crowdSize {
+		c.crowded = ended.Add(max(crowdTime, crowdTurns*ended.Sub(began)))
+	}
+}
+
+// journaling says whether a group of operations is to go through the journal.
+func (c *courtesy) journaling(group []*op, now time.Time) bool {
+	return c.always || c.crowd(now) || appends(group) >= journalCrowd
+}
+
+func appends(group []*op) (n int) {
 	for _, o := range group {
 		if o.drafts != nil {
 			n++
 		}
 	}
-	if n >= crowdSize {
-		c.crowded = ended.Add(max(crowdTime, crowdTurns*ended.Sub(began)))
-	}
+	return n
 }
 
 // ran takes note of how long n effects ran.

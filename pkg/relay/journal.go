@@ -1,8 +1,10 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,12 +18,12 @@ import (
 // everything appended before are there. Only where one process owns the database, and only the writer's goroutine uses
 // it, but for what says otherwise.
 const (
-	journalCrowd    = 8        // appends in one commit from which on they go through the journal
-	journalMessages = 1 << 18  // may wait in the journal: beyond that its rows are made first
-	journalBytes    = 1 << 28  // the same in bytes
-	journalRow      = 4 << 20  // bytes of one row, unless a single message is larger
-	journalMemory   = 16 << 20 // bytes of rows that are kept in memory too
-	unfoldSlice     = 1024     // messages whose rows are made in one commit
+	journalCrowd    = 8       // appends in one commit from which on they go through the journal
+	journalMessages = 1 << 18 // may wait in the journal: beyond that its rows are made first
+	journalBytes    = 1 << 28 // the same in bytes
+	journalRow      = 4 << 20 // bytes of one row, unless a single message is larger
+	journalMemory   = 4 << 20 // bytes of rows that are kept in memory too
+	unfoldSlice     = 1024    // messages whose rows are made in one commit
 	unfoldPatience  = 50 * time.Millisecond
 	unfoldRetry     = 200 * time.Millisecond // after a failure
 )
@@ -52,13 +54,13 @@ func (p place) member() *member { return &p.group.entries[p.entry].members[p.del
 
 // journal is what the rows of the journal's table hold, and what has become of them since.
 type journal struct {
-	groups   []*group // in their order; the first is the next to get its rows
-	keys     map[uint64]place
+	groups   []*group        // in their order; the first is the next to get its rows
+	keys     map[uint64]spot // of what has no rows yet
 	seed     maphash.Seed
 	messages int
 	bytes    int
-	kept     int   // bytes of the records in memory
-	last     int64 // the newest row's seq
+	kept     int       // bytes of the records in memory
+	last     int64     // the newest row's seq
 	retryAt  time.Time // after a failure
 	stalled  bool      // there was nothing to do for it; something has to change first
 
@@ -76,8 +78,28 @@ type reading struct {
 	ready chan error
 }
 
+// spot is where a message is in the journal, in one word: its group's seq, and which of the group's it is.
+type spot uint64
+
+const spotBits = 24 // for the latter
+
+func (p place) spot() spot { return spot(p.group.seq)<<spotBits | spot(p.entry) }
+
+// find is the place of a message whose key or id has a hash.
+func (j *journal) find(hash uint64) (place, bool) {
+	s, ok := j.keys[hash]
+	if !ok {
+		return place{}, false
+	}
+	i, ok := slices.BinarySearchFunc(j.groups, int64(s>>spotBits), func(g *group, seq int64) int { return cmp.Compare(g.seq, seq) })
+	if !ok {
+		return place{}, false
+	}
+	return place{group: j.groups[i], entry: int(s & (1<<spotBits - 1))}, true
+}
+
 func newJournal() *journal {
-	return &journal{keys: map[uint64]place{}, seed: maphash.MakeSeed(), nudge: make(chan struct{}, 1)}
+	return &journal{keys: map[uint64]spot{}, seed: maphash.MakeSeed(), nudge: make(chan struct{}, 1)}
 }
 
 func (j *journal) empty() bool { return len(j.groups) == 0 }
@@ -112,7 +134,7 @@ func (j *journal) add(groups []*group, keys map[uint64]*prepared) {
 	}
 	for h, p := range keys {
 		if p.place.group != nil {
-			j.keys[h] = p.place
+			j.keys[h] = p.place.spot()
 		}
 	}
 	j.appended.Store(j.last)

@@ -281,14 +281,19 @@ func (r runners) Resolve(id string) (relay.Runner, bool) {
 	return runner, ok
 }
 
-// dispatch runs a dispatcher until the test ends; what it observes comes out of the channel.
+// dispatch runs a dispatcher until the test ends; what it observes comes out of the channel, which holds 4096.
 func (f *fixture) dispatch(r runners) <-chan relay.Observation {
 	f.t.Helper()
 	seen := make(chan relay.Observation, 4096)
 	d := relay.NewDispatcher(f.Store, relay.DispatcherConfig{
 		Resolver: r, Poll: 20 * time.Millisecond,
-		Observe: func(o relay.Observation) { seen <- o },
-		Log:     func(what string, err error) { f.t.Logf("dispatcher: %s: %v", what, err) },
+		Observe: func(o relay.Observation) {
+			select {
+			case seen <- o:
+			default: // nobody counts that far
+			}
+		},
+		Log: func(what string, err error) { f.t.Logf("dispatcher: %s: %v", what, err) },
 	})
 	d.Start()
 	f.t.Cleanup(func() {

@@ -132,7 +132,7 @@ func (e *sqliteEngine) known(ctx context.Context, t *txn, p *prepared) (bool, er
 		p.receipt = Receipt{ID: first.ID, Duplicate: true}
 		return true, nil
 	}
-	if at, ok := e.journal.keys[h]; ok && !slices.Contains(t.unfolded, at.group) {
+	if at, ok := e.journal.find(h); ok && !slices.Contains(t.unfolded, at.group) {
 		return e.knownInJournal(ctx, t, p, at)
 	}
 	err := t.find(ctx, findKey, []any{p.Source, p.DedupeKey}, &p.receipt.ID)
@@ -171,7 +171,7 @@ func (e *sqliteEngine) knownInJournal(ctx context.Context, t *txn, p *prepared, 
 // free makes sure that no other message has the id that a draft came with.
 func (e *sqliteEngine) free(ctx context.Context, t *txn, p *prepared) error {
 	h := e.journal.hash("", p.ID)
-	_, inJournal := e.journal.keys[h]
+	_, inJournal := e.journal.find(h)
 	if t.keys[h] != nil || inJournal {
 		return errTaken
 	}
@@ -458,9 +458,9 @@ func (e *sqliteEngine) recoverGroup(ctx context.Context, t *txn, g *group, claim
 	n := 0
 	for i := range g.entries {
 		entry := &g.entries[i]
-		e.journal.keys[e.journal.hash("", entry.ID)] = place{group: g, entry: i}
+		e.journal.keys[e.journal.hash("", entry.ID)] = place{group: g, entry: i}.spot()
 		if entry.DedupeKey != "" {
-			e.journal.keys[e.journal.hash(entry.Source, entry.DedupeKey)] = place{group: g, entry: i}
+			e.journal.keys[e.journal.hash(entry.Source, entry.DedupeKey)] = place{group: g, entry: i}.spot()
 		}
 		for k := range entry.members {
 			m := &entry.members[k]

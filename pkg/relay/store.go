@@ -21,9 +21,9 @@ type Config struct {
 
 	EffectTimeout time.Duration // how long an effect may hold the database: 250 ms
 	Lease         time.Duration // how long a claimed delivery is held: 60 s; longer than any attempt may take
-	journaled bool // everything goes through the journal, for tests
+	journaled     bool          // everything goes through the journal, for tests
 
-	AppendWait    time.Duration // how long an append waits for a place in the queue: 2 s
+	AppendWait time.Duration // how long an append waits for a place in the queue: 2 s
 }
 
 // Migrations are a service's own tables: files named "0001_name.sql", each run once, in the order of their

@@ -61,7 +61,7 @@ func newWriter(e engine, cfg Config, wake *wakeups, shard int64, limit time.Dura
 	}
 	return &writer{
 		groupTime: groupTime, journal: j, courtesy: courtesy{always: cfg.journaled},
-		engine:    e, cfg: cfg, wake: wake, shard: shard, limit: limit,
+		engine: e, cfg: cfg, wake: wake, shard: shard, limit: limit,
 		ops: make(chan *op, queueLength), effects: make(chan *op, queueLength), processing: make(chan *op, queueLength),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
 	}

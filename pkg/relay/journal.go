@@ -107,6 +107,15 @@ func (j *journal) empty() bool { return len(j.groups) == 0 }
 // allOffered says whether nothing in the journal waits for a chance to be born leased.
 func (j *journal) allOffered() bool { return j.empty() || j.groups[len(j.groups)-1].offered }
 
+// waiting lists the groups that wait for a chance to be born leased, the next one first.
+func (j *journal) waiting() []*group {
+	i := 0
+	for i < len(j.groups) && j.groups[i].offered {
+		i++
+	}
+	return j.groups[i:]
+}
+
 func (j *journal) full() bool { return j.messages > journalMessages || j.bytes > journalBytes }
 
 // hash names a dedupe key, or with an empty source a message's id.

@@ -113,3 +113,5 @@ func (e *postgresEngine) confirm(ctx context.Context, t *txn, claims []claimed) 
 func (*postgresEngine) locate(context.Context, *txn, *claimed) error { return nil }
 
 func (*postgresEngine) log() *journal { return nil }
+
+func (*postgresEngine) ahead(context.Context, *txn) error { return nil }

@@ -385,6 +385,25 @@ func (e *sqliteEngine) advance(ctx context.Context, t *txn, all bool) (progress 
 	return progress, nil
 }
 
+// ahead claims the next groups of the journal for which there is room, in a transaction that is committed for another reason.
+func (e *sqliteEngine) ahead(ctx context.Context, t *txn) error {
+	for _, g := range e.journal.waiting() {
+		if slices.Contains(t.unfolded, g) || slices.Contains(t.offering, g) {
+			continue
+		}
+		if err := e.decode(ctx, t, g); err != nil {
+			return err
+		}
+		if e.chance(t, g) != chanceNow {
+			return nil
+		}
+		if err := e.claimGroup(ctx, t, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // chance is what a group's deliveries to targets inside the database may hope for.
 type chance int
 

@@ -13,7 +13,7 @@ import (
 // How much one commit may carry, and how much may wait for one.
 const (
 	maxGroup       = 512  // engine operations in one commit
-	maxEffectGroup = 128  // effects in one commit
+	maxEffectGroup = 256  // effects in one commit
 	queueLength    = 4096 // operations waiting
 )
 
@@ -40,6 +40,7 @@ type writer struct {
 	courtesy   courtesy
 	journal    *journal // nil: the engine has none
 	crowd      bool     // many append at once
+	runner     effectRunner
 	peeked     *op      // of processing, taken out of its queue too early
 
 	entering atomic.Int64 // callers between looking at quit and having queued
@@ -145,6 +146,7 @@ func (w *writer) enqueue(ctx context.Context, o *op, patience <-chan time.Time) 
 // effects get between two of their commits is one group.
 func (w *writer) loop() {
 	defer close(w.stopped)
+	defer w.runner.stop()
 	for {
 		first, ok := w.next()
 		if !ok {
@@ -159,6 +161,7 @@ func (w *writer) loop() {
 // or that processing has given way for long enough.
 func (w *writer) next() (*op, bool) {
 	processing, resume := w.processing, (<-chan time.Time)(nil)
+	w.courtesy.queued(len(w.ops), time.Now())
 	if wait := w.courtesy.wait(time.Now()); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()

@@ -338,3 +338,8 @@ func must[T any](v T, err error) func(*testing.T) T {
 		return v
 	}
 }
+
+// migration is a set of one script.
+func migration(name, script string) relay.Migrations {
+	return relay.Migrations{Name: name, Files: fstest.MapFS{"0001_" + name + ".sqlite.sql": {Data: []byte(script)}}}
+}

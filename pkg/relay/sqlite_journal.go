@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/signet/pkg/relay/internal/record"
 )
 
 const (
@@ -38,8 +40,8 @@ func (e *sqliteEngine) appendJournal(ctx context.Context, t *txn, drafts []*prep
 	}
 	for len(fresh) > 0 {
 		n, size := 0, 0
-		for n < len(fresh) && (n == 0 || size+recordSize(fresh[n]) <= journalRow) {
-			size += recordSize(fresh[n])
+		for n < len(fresh) && (n == 0 || size+fresh[n].size() <= journalRow) {
+			size += fresh[n].size()
 			n++
 		}
 		if err := e.appendGroup(ctx, t, fresh[:n], size); err != nil {
@@ -53,20 +55,26 @@ func (e *sqliteEngine) appendJournal(ctx context.Context, t *txn, drafts []*prep
 // appendGroup stores drafts as one row of the journal. Those that are due at once and find a place with the dispatcher
 // are born leased.
 func (e *sqliteEngine) appendGroup(ctx context.Context, t *txn, drafts []*prepared, size int) error {
-	g := &group{seq: e.journal.last + 1 + int64(len(t.journaled)), at: t.now.UnixMicro(), messages: len(drafts)}
-	var born []bool
+	g := &group{seq: e.journal.last + 1 + int64(len(t.journaled)), at: t.now.UnixMicro(), messages: len(drafts), counts: map[total]int64{}}
 	mayOffer := e.journal.allOffered() // else it would overtake what waits
+	g.record = record.Begin(make([]byte, 0, size), g.at, len(drafts))
+	var deliveries []record.Delivery
 	for i, p := range drafts {
 		p.place = place{group: g, entry: i}
 		p.accepted()
-		for _, target := range p.Targets {
+		deliveries = deliveries[:0]
+		for k, target := range p.Targets {
 			leased := mayOffer && t.offered(p, target)
-			if born = append(born, leased); leased {
+			if leased {
 				g.waiting++
 			}
+			g.counted(target, leased)
+			deliveries = append(deliveries, record.Delivery{ID: p.deliveries[k], Target: target, Born: leased})
 		}
+		m := p.recorded()
+		m.Deliveries = deliveries
+		g.record = m.Append(g.record)
 	}
-	g.record = appendRecord(make([]byte, 0, size), g.at, drafts, born)
 	g.size = len(g.record)
 	t.journaled = append(t.journaled, g)
 	if g.waiting > 0 {
@@ -77,6 +85,24 @@ func (e *sqliteEngine) appendGroup(ctx context.Context, t *txn, drafts []*prepar
 		e.give(t, g)
 	}
 	return t.exec(ctx, insertJournal, g.seq, g.record)
+}
+
+// recorded is a draft as the journal has it, but for its deliveries.
+func (p *prepared) recorded() record.Message {
+	return record.Message{
+		ID: p.ID, Source: p.Source, Type: p.Type, DedupeKey: p.DedupeKey, OrderingKey: p.OrderingKey, Tenant: p.Tenant,
+		Headers: p.Headers, Body: p.Body, Delay: p.delay.Microseconds(),
+	}
+}
+
+// size is about how many bytes a draft takes in the journal.
+func (p *prepared) size() int {
+	m := p.recorded()
+	n := m.Size()
+	for k, target := range p.Targets {
+		n += len(target) + len(p.deliveries[k]) + 8
+	}
+	return n
 }
 
 // give hands the deliveries of a group that are born leased to the dispatcher, when the transaction is committed.
@@ -93,7 +119,7 @@ func (e *sqliteEngine) give(t *txn, g *group) {
 				continue
 			}
 			d := Delivery{
-				ID: n.members[k].id, MessageID: m.ID, TargetID: n.Targets[k], Source: m.Source, Type: m.Type,
+				ID: n.Deliveries[k].ID, MessageID: m.ID, TargetID: n.Deliveries[k].Target, Source: m.Source, Type: m.Type,
 				State: Delivering, Attempts: 1, CreatedAt: at, UpdatedAt: t.now,
 			}
 			if !t.offers.local(d.TargetID) {
@@ -200,17 +226,24 @@ func (e *sqliteEngine) entries(ctx context.Context, t *txn, g *group) ([]entry, 
 	if g.entries != nil {
 		return g.entries, nil
 	}
-	record := g.record
-	if record == nil {
-		if err := t.scan(ctx, selectJournal, []any{g.seq}, &record); err != nil {
+	raw := g.record
+	if raw == nil {
+		if err := t.scan(ctx, selectJournal, []any{g.seq}, &raw); err != nil {
 			return nil, fmt.Errorf("read row %d of the journal: %w", g.seq, err)
 		}
 	}
-	at, entries, err := readRecord(record)
+	at, messages, err := record.Read(raw)
 	if err != nil {
 		return nil, fmt.Errorf("read row %d of the journal: %w", g.seq, err)
 	}
-	g.at, g.messages = at, len(entries)
+	g.at, g.messages = at, len(messages)
+	entries := make([]entry, len(messages))
+	for i := range messages {
+		entries[i] = entry{Message: &messages[i], members: make([]member, len(messages[i].Deliveries))}
+		for k, d := range messages[i].Deliveries {
+			entries[i].members[k].born = d.Born
+		}
+	}
 	return entries, nil
 }
 
@@ -293,20 +326,20 @@ const insertSettled = `INSERT INTO deliveries (id, message_seq, target_id, state
   VALUES (?, ?, ?, ?, 1, 0, ?, 0, 1, ?, ?, ?, '', ?, ?)`
 
 func (e *sqliteEngine) unfoldMember(ctx context.Context, t *txn, g *group, n *entry, k int) (err error) {
-	m, target, due := &n.members[k], n.Targets[k], g.at+n.delay.Microseconds()
+	m, target, due := &n.members[k], n.Deliveries[k].Target, g.at+n.Delay
 	r := t.outcomeOf(m)
 	var res sql.Result
 	switch {
 	case r != nil:
 		r.state, r.nextAt = t.verdict(r)
-		res, err = t.execResult(ctx, insertSettled, m.id, n.seq, target, string(r.state), r.next(), n.OrderingKey,
+		res, err = t.execResult(ctx, insertSettled, n.Deliveries[k].ID, n.seq, target, string(r.state), r.next(), n.OrderingKey,
 			r.outcome.StatusCode, r.reason(), g.at, t.now.UnixMicro())
 	case m.born:
 		t.moved(target, "", Delivering, 1)
-		res, err = t.execResult(ctx, insertLeased, m.id, n.seq, target, due, t.now.Add(e.lease).UnixMicro(), g.at, t.now.UnixMicro())
+		res, err = t.execResult(ctx, insertLeased, n.Deliveries[k].ID, n.seq, target, due, t.now.Add(e.lease).UnixMicro(), g.at, t.now.UnixMicro())
 	default:
 		t.moved(target, "", Pending, 1)
-		res, err = t.execResult(ctx, insertDelivery, m.id, n.seq, target, due, n.OrderingKey, g.at, g.at)
+		res, err = t.execResult(ctx, insertDelivery, n.Deliveries[k].ID, n.seq, target, due, n.OrderingKey, g.at, g.at)
 	}
 	if err != nil {
 		return err
@@ -331,7 +364,7 @@ func (e *sqliteEngine) claimGroup(ctx context.Context, t *txn, g *group) error {
 	for i := range g.entries {
 		n := &g.entries[i]
 		for k := range n.members {
-			leased := n.delay == 0 && n.OrderingKey == "" && t.offers.take(n.Targets[k])
+			leased := n.Delay == 0 && n.OrderingKey == "" && t.offers.take(n.Deliveries[k].Target)
 			if leased {
 				g.waiting++
 			}
@@ -418,11 +451,11 @@ func (e *sqliteEngine) chance(t *txn, g *group) chance {
 	counts := map[string]int{}
 	for i := range g.entries {
 		n := &g.entries[i]
-		if n.delay > 0 || n.OrderingKey != "" {
+		if n.Delay > 0 || n.OrderingKey != "" {
 			continue
 		}
-		for _, target := range n.Targets {
-			counts[target]++
+		for _, d := range n.Deliveries {
+			counts[d.Target]++
 		}
 	}
 	return t.offers.chance(counts)
@@ -489,7 +522,7 @@ func (e *sqliteEngine) recoverGroup(ctx context.Context, t *txn, g *group, claim
 			n++
 		}
 	}
-	if !born {
+	if g.recount(); !born {
 		g.entries = nil
 	}
 	return born, nil

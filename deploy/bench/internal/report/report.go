@@ -13,6 +13,7 @@ import (
 
 // Report collects figures. It is not safe for concurrent use.
 type Report struct {
+	machine Machine
 	names   []string
 	figures map[string]*Figure
 	budgets map[string]Budget
@@ -51,8 +52,8 @@ type Figure struct {
 }
 
 // New makes an empty report. Budgets are by the figures' names.
-func New(budgets map[string]Budget) *Report {
-	return &Report{figures: map[string]*Figure{}, budgets: budgets}
+func New(machine Machine, budgets map[string]Budget) *Report {
+	return &Report{machine: machine, figures: map[string]*Figure{}, budgets: budgets}
 }
 
 // Value adds one round's measurement.
@@ -86,8 +87,11 @@ func Median(values []float64) float64 {
 	return (sorted[n/2-1] + sorted[n/2]) / 2
 }
 
-// Table prints a line for each figure.
+// Table prints a line for the machine and one for each figure.
 func (r *Report) Table(out io.Writer) error {
+	if _, err := fmt.Fprintln(out, r.machine); err != nil {
+		return err
+	}
 	var lines strings.Builder
 	lines.WriteString("\tmedian\tlowest – highest\tours\tbare\tbudget\t\n")
 	for _, name := range r.names {
@@ -135,5 +139,5 @@ func (r *Report) JSON(out io.Writer) error {
 	}
 	e := json.NewEncoder(out)
 	e.SetIndent("", "  ")
-	return e.Encode(map[string]any{"figures": figures})
+	return e.Encode(map[string]any{"machine": r.machine, "figures": figures})
 }

@@ -22,7 +22,7 @@ func TestMedian(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	t.Parallel()
-	r := report.New(map[string]report.Budget{
+	r := report.New(report.Machine{CPUs: 2, Load: []float64{1, 2, 3}}, map[string]report.Budget{
 		"fast": {Bound: 0.5, AtLeast: true}, "slow": {Bound: 0.5, AtLeast: true}, "small": {Bound: 10}, "large": {Bound: 10},
 	})
 	for round := range 3 {
@@ -41,10 +41,14 @@ func TestReport(t *testing.T) {
 			t.Errorf("%s: %q, want %q", line, lineOf(table.String(), line), want)
 		}
 	}
+	if !strings.HasPrefix(table.String(), "2 CPUs, load at the start 1.00 2.00 3.00: ") {
+		t.Error(table.String())
+	}
 	if err := r.JSON(&object); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
+		Machine report.Machine
 		Figures []struct {
 			Name   string
 			Median float64
@@ -54,6 +58,9 @@ func TestReport(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(object.String()), &got); err != nil {
 		t.Fatal(err)
+	}
+	if got.Machine.CPUs != 2 || len(got.Machine.Load) != 3 {
+		t.Errorf("%+v", got.Machine)
 	}
 	first, last := got.Figures[0], got.Figures[4]
 	if first.Name != "fast" || first.Median != 0.61 || first.Met == nil || !*first.Met || len(first.Ours) != 3 || last.Met != nil {

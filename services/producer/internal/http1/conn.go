@@ -160,7 +160,7 @@ func (c *conn) finish(reusable bool) {
 	}
 }
 
-func (c *conn) close() { _ = c.Conn.Close() }
+func (c *conn) close() { _ = c.Close() }
 
 // body frees its connection at its end. It must not be read and closed at the same time.
 type body struct {

@@ -11,7 +11,7 @@ import (
 // takes reports whether a request is one that is sent here: a small POST with nothing about it that net/http treats
 // in a way of its own, refusing it included.
 func (t *Transport) takes(r *http.Request) bool {
-	return r.Method == http.MethodPost && t.base.Proxy == nil && t.base.DialContext != nil &&
+	return !t.all && r.Method == http.MethodPost &&
 		(r.URL.Scheme == "http" || r.URL.Scheme == "https") && plainHost(r.URL.Host) && (r.Host == "" || plainHost(r.Host)) &&
 		r.Body != nil && r.ContentLength > 0 && r.ContentLength <= small &&
 		!r.Close && r.TransferEncoding == nil && r.Trailer == nil && r.URL.Opaque == "" && plainHeaders(r.Header)

@@ -29,6 +29,7 @@ const (
 // Transport is an http.RoundTripper. It is safe for concurrent use.
 type Transport struct {
 	base      *http.Transport
+	all       bool // goes through base
 	tls       *tls.Config
 	maxHeader int64
 	idle      pool
@@ -37,9 +38,11 @@ type Transport struct {
 
 // New makes a transport beside base, which must not be changed afterwards. Of base's settings it keeps the dialer,
 // the TLS settings, the timeouts of the handshake and of idle connections, and the bounds on idle connections and on
-// headers. With a base that has a proxy, everything goes through base.
+// headers. Everything goes through a base that has a proxy, a way of its own to make TLS connections, no connections
+// that are used twice, or a bound on those in use.
 func New(base *http.Transport) *Transport {
 	t := &Transport{base: base, tls: &tls.Config{MinVersion: tls.VersionTLS12}, maxHeader: base.MaxResponseHeaderBytes}
+	t.all = base.Proxy != nil || base.DialContext == nil || base.DialTLSContext != nil || base.DisableKeepAlives || base.MaxConnsPerHost > 0
 	if base.TLSClientConfig != nil {
 		t.tls = base.TLSClientConfig.Clone()
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"example.com/signet/deploy/bench/internal/load"
@@ -18,13 +20,35 @@ const (
 	storedOver = 24 * time.Hour
 )
 
-// amongStored compares ingest and drain among millions of messages with the same on an empty database. Ids and keys
+// amongStored compares ingest and drain among millions of messages with the same on empty databases. Ids and keys
 // look random, as senders' do, so that a new one belongs anywhere among the old ones.
 func (b *bench) amongStored(ctx context.Context, _ int, _ string) error {
-	if err := b.ingestAmong(ctx); err != nil {
+	emptyIngest, err := b.ingestEmpty(ctx)
+	if err != nil {
 		return err
 	}
-	return b.drainAmong(ctx)
+	emptyDrain, err := b.drainEmpty(ctx)
+	if err != nil {
+		return err
+	}
+	receiver, producer, err := b.samples(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.multiply(ctx, receiver, producer.producer); err != nil {
+		return err
+	}
+	ingest, err := b.ingestAmong(ctx, receiver)
+	if err != nil {
+		return err
+	}
+	b.report.Ratio(b.storedName("ingest"), ingest, emptyIngest, "requests/s")
+	drain, err := b.drainAmong(ctx, producer)
+	if err != nil {
+		return err
+	}
+	b.report.Ratio(b.storedName("drain"), drain, emptyDrain, "deliveries/s")
+	return nil
 }
 
 // copies is how often the sample is stored.
@@ -34,37 +58,111 @@ func (b *bench) storedName(what string) string {
 	return fmt.Sprintf("%s among %s stored (SQLite)", what, grouped(int64(b.copies())*sample))
 }
 
-func (b *bench) ingestAmong(ctx context.Context) error {
+func (b *bench) ingestEmpty(ctx context.Context) (float64, error) {
 	ours, err := b.startReceiver(ctx, "")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	empty, err := b.scattered(ctx, ours, "e0", 0)
+	rate, err := b.scattered(ctx, ours, "e0", 0)
 	if err != nil {
+		return 0, err
+	}
+	return rate, ours.stop()
+}
+
+func (b *bench) drainEmpty(ctx context.Context) (float64, error) {
+	r, err := b.newRig(ctx, "")
+	if err != nil {
+		return 0, err
+	}
+	return b.drainScattered(ctx, r, 0)
+}
+
+// samples has each service make the rows that are copied, and stops both.
+func (b *bench) samples(ctx context.Context) (*service, *rig, error) {
+	receiver, err := b.startReceiver(ctx, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := b.scattered(ctx, receiver, "e1", sample); err != nil {
+		return nil, nil, err
+	}
+	if _, err := receiver.awaitDelivered(ctx, receiver.admin, sample); err != nil {
+		return nil, nil, err
+	}
+	if err := receiver.Stop(); err != nil {
+		return nil, nil, err
+	}
+	r, err := b.newRig(ctx, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	err = b.fillWith(ctx, r.producer, sample, func(id int) string { return load.Scattered("f1", uint64(id)) })
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := r.producer.awaitDelivered(ctx, r.producer.addr, sample); err != nil {
+		return nil, nil, err
+	}
+	return receiver, r, r.producer.Stop()
+}
+
+// multiply makes copies of what the services have stored, of all at once: it is one core's work for each.
+func (b *bench) multiply(ctx context.Context, services ...*service) error {
+	errs := make([]error, len(services))
+	var group sync.WaitGroup
+	for i, s := range services {
+		group.Go(func() { errs[i] = stored.Multiply(ctx, s.database(), b.copies(), storedOver, time.Now()) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// relaunch starts a service among its copies, and has it say that they are there.
+func (b *bench) relaunch(ctx context.Context, s *service, api string) error {
+	if err := b.launch(ctx, s); err != nil {
 		return err
 	}
-	if err := ours.stop(); err != nil {
-		return err
+	st, err := s.stats(ctx, api)
+	if want := int64(b.copies()) * sample; err == nil && (st.Messages != want || st.Deliveries.Delivered != want) {
+		err = fmt.Errorf("%d messages are stored and %d delivered, not %d", st.Messages, st.Deliveries.Delivered, want)
 	}
-	if ours, err = b.startReceiver(ctx, ""); err != nil {
-		return err
-	}
-	if _, err := b.scattered(ctx, ours, "e1", sample); err != nil {
-		return err
-	}
-	if _, err := ours.awaitDelivered(ctx, ours.admin, sample); err != nil {
-		return err
-	}
-	if err := b.multiply(ctx, ours); err != nil {
-		return err
+	return err
+}
+
+func (b *bench) ingestAmong(ctx context.Context, ours *service) (float64, error) {
+	if err := b.relaunch(ctx, ours, ours.admin); err != nil {
+		return 0, err
 	}
 	b.profile(ctx, ours, b.warmUp)
-	full, err := b.scattered(ctx, ours, "e2", 0)
+	rate, err := b.scattered(ctx, ours, "e2", 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	b.report.Ratio(b.storedName("ingest"), full, empty, "requests/s")
-	return ours.stop()
+	return rate, ours.stop()
+}
+
+func (b *bench) drainAmong(ctx context.Context, r *rig) (float64, error) {
+	if err := b.relaunch(ctx, r.producer, r.producer.addr); err != nil {
+		return 0, err
+	}
+	return b.drainScattered(ctx, r, int64(b.copies())*sample)
+}
+
+// drainScattered measures a drain by a producer that has delivered so many before, and closes the rig.
+func (b *bench) drainScattered(ctx context.Context, r *rig, before int64) (float64, error) {
+	if err := r.switched(ctx, "disable"); err != nil {
+		return 0, err
+	}
+	err := b.fillWith(ctx, r.producer, b.backlog, func(id int) string { return load.Scattered("f2", uint64(id)) })
+	if err != nil {
+		return 0, err
+	}
+	rate, _, err := b.drained(ctx, r, b.backlog, before+b.backlog)
+	if err != nil {
+		return 0, err
+	}
+	return rate, r.close()
 }
 
 // scattered posts webhooks with random ids: so many, or 0 for as long as is measured. It answers their rate.
@@ -84,71 +182,6 @@ func (b *bench) scattered(ctx context.Context, to *service, run string, total in
 		err = fmt.Errorf("%d requests were refused", result.Refused)
 	}
 	return result.Rate(), err
-}
-
-// multiply stops a service, makes copies of what it has stored, and starts it again.
-func (b *bench) multiply(ctx context.Context, s *service) error {
-	if err := s.Stop(); err != nil {
-		return err
-	}
-	if err := stored.Multiply(ctx, s.database(), b.copies(), storedOver, time.Now()); err != nil {
-		return err
-	}
-	if err := b.launch(ctx, s); err != nil {
-		return err
-	}
-	addr := s.addr
-	if s.name == "receiver" {
-		addr = s.admin
-	}
-	st, err := s.stats(ctx, addr)
-	if want := int64(b.copies()) * sample; err == nil && (st.Messages != want || st.Deliveries.Delivered != want) {
-		err = fmt.Errorf("%d messages are stored and %d delivered, not %d", st.Messages, st.Deliveries.Delivered, want)
-	}
-	return err
-}
-
-func (b *bench) drainAmong(ctx context.Context) error {
-	empty, err := b.drainOf(ctx, func(*rig) error { return nil }, 0)
-	if err != nil {
-		return err
-	}
-	full, err := b.drainOf(ctx, func(r *rig) error {
-		if err := b.fillWith(ctx, r.producer, sample, func(id int) string { return load.Scattered("f1", uint64(id)) }); err != nil {
-			return err
-		}
-		if _, err := r.producer.awaitDelivered(ctx, r.producer.addr, sample); err != nil {
-			return err
-		}
-		return b.multiply(ctx, r.producer)
-	}, int64(b.copies())*sample)
-	if err != nil {
-		return err
-	}
-	b.report.Ratio(b.storedName("drain"), full, empty, "deliveries/s")
-	return nil
-}
-
-// drainOf measures a drain by a producer that has been prepared, and has delivered so many.
-func (b *bench) drainOf(ctx context.Context, prepare func(*rig) error, before int64) (float64, error) {
-	r, err := b.newRig(ctx, "")
-	if err != nil {
-		return 0, err
-	}
-	if err := prepare(r); err != nil {
-		return 0, err
-	}
-	if err := r.switched(ctx, "disable"); err != nil {
-		return 0, err
-	}
-	if err := b.fillWith(ctx, r.producer, b.backlog, func(id int) string { return load.Scattered("f2", uint64(id)) }); err != nil {
-		return 0, err
-	}
-	rate, _, err := b.drained(ctx, r, b.backlog, before+b.backlog)
-	if err != nil {
-		return 0, err
-	}
-	return rate, r.close()
 }
 
 // grouped writes a number with a comma before each three digits.

@@ -100,12 +100,20 @@ func (r *Report) Table(out io.Writer) error {
 		if f.Ours != nil {
 			unit, columns = " ×", fmt.Sprintf("%.0f\t%.0f %s", Median(f.Ours), Median(f.Bare), f.Unit)
 		}
-		fmt.Fprintf(&lines, "%s\t%.3g%s\t%.3g – %.3g\t%s\t%s\t\n", name, Median(f.Values), unit,
-			slices.Min(f.Values), slices.Max(f.Values), columns, r.verdict(f))
+		fmt.Fprintf(&lines, "%s\t%s%s\t%s – %s\t%s\t%s\t\n", name, digits(Median(f.Values)), unit,
+			digits(slices.Min(f.Values)), digits(slices.Max(f.Values)), columns, r.verdict(f))
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, err := io.WriteString(w, lines.String())
 	return errors.Join(err, w.Flush())
+}
+
+// digits writes a value with three digits, or more rather than an exponent.
+func digits(value float64) string {
+	if value >= 1000 {
+		return fmt.Sprintf("%.0f", value)
+	}
+	return fmt.Sprintf("%.3g", value)
 }
 
 func (r *Report) verdict(f *Figure) string {

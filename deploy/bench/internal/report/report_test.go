@@ -31,12 +31,13 @@ func TestReport(t *testing.T) {
 		r.Value("small", 9, "MiB")
 		r.Value("large", 11, "MiB")
 		r.Value("free", 1, "ms")
+		r.Value("many", 20_917, "deliveries")
 	}
 	var table, object strings.Builder
 	if err := r.Table(&table); err != nil {
 		t.Fatal(err)
 	}
-	for line, want := range map[string]string{"fast": "≥ 0.5 met", "slow": "≥ 0.5 MISSED", "small": "≤ 10 met", "large": "≤ 10 MISSED", "free": "1 ms"} {
+	for line, want := range map[string]string{"fast": "≥ 0.5 met", "slow": "≥ 0.5 MISSED", "small": "≤ 10 met", "large": "≤ 10 MISSED", "free": "1 ms", "many": "20917 deliveries"} {
 		if !strings.Contains(lineOf(table.String(), line), want) {
 			t.Errorf("%s: %q, want %q", line, lineOf(table.String(), line), want)
 		}

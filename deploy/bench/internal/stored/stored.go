@@ -52,7 +52,7 @@ var projections = []string{"orders", "ledger_orders"}
 // Multiply puts copies of everything that is stored in the database in the place of the originals, spread over the
 // time before now. It needs a database that a service has made and left: every delivery in it is finished.
 func Multiply(ctx context.Context, path string, copies int, over time.Duration, now time.Time) (err error) {
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(off)&_pragma=synchronous(off)&_pragma=cache_size(-1000000)&_pragma=temp_store(memory)")
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(off)&_pragma=synchronous(off)&_pragma=cache_size(-500000)")
 	if err != nil {
 		return err
 	}

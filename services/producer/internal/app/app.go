@@ -21,6 +21,7 @@ import (
 	"example.com/signet/services/producer/internal/demo"
 	"example.com/signet/services/producer/internal/egress"
 	"example.com/signet/services/producer/internal/endpoint"
+	"example.com/signet/services/producer/internal/http1"
 	"example.com/signet/services/producer/internal/keyring"
 	"example.com/signet/services/producer/internal/ledger"
 	"example.com/signet/services/producer/internal/publish"
@@ -49,7 +50,7 @@ type App struct {
 	endpoints  *endpoint.Registry
 	publisher  *publish.Publisher
 	dispatcher *relay.Dispatcher
-	transport  *http.Transport
+	transport  *http1.Transport
 	shop       *demo.Shop // nil without the demo
 	generator  *demo.Generator
 	public     *service.Server
@@ -166,7 +167,7 @@ func (a *App) openEndpoints(ctx context.Context) error {
 	if a.endpoints, err = endpoint.NewRegistry(ctx, a.store, ring, guard, nil); err != nil {
 		return err
 	}
-	a.transport = guard.Transport()
+	a.transport = http1.New(guard.Transport())
 	a.publisher = publish.New(a.store, a.endpoints, nil)
 	if err := a.endpoints.Declare(ctx, a.cfg.Endpoints); err != nil {
 		return err

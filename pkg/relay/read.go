@@ -177,9 +177,9 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) (items
 	return items, next, nil
 }
 
-// Stats reads the lifetime totals.
+// Stats reads the lifetime totals. What retention has removed is part of them.
 func (s *Store) Stats(ctx context.Context) (Stats, error) {
-	stats := Stats{Deliveries: map[State]int64{}}
+	stats := Stats{Deliveries: map[State]int64{}, Removed: Removed{Deliveries: map[State]int64{}}}
 	for _, state := range States() {
 		stats.Deliveries[state] = 0
 	}
@@ -192,9 +192,14 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 		var n int64
 		var enabled bool
 		err := row.Scan(&k.target, &k.state, &n, &enabled)
+		gone, removed := strings.CutPrefix(string(k.state), removedPrefix)
 		switch {
 		case k == messagesTotal:
 			stats.Messages += n
+		case k == removedTotal:
+			stats.Removed.Messages += n
+		case removed:
+			stats.Removed.Deliveries[State(gone)] += n
 		case k.state == Pending && !enabled:
 			stats.Deliveries[Paused] += n
 		default:

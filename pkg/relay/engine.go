@@ -43,6 +43,8 @@ type rows interface {
 	settle(ctx context.Context, t *txn, results []*result) error
 	// confirm gives back those of the claims whose ordering key turns out not to be free, and answers the others.
 	confirm(ctx context.Context, t *txn, claims []claimed) ([]claimed, error)
+	// replay makes new deliveries of old ones that are locked, unless they are there, and answers the targets of those it made.
+	replay(ctx context.Context, t *txn, copies []replayed) (made []string, err error)
 	// addTotals changes the totals, in the order given.
 	addTotals(ctx context.Context, t *txn, changes []change) error
 }

@@ -207,8 +207,10 @@ func (s *Store) databaseTime(ctx context.Context) (now time.Time, err error) {
 const restShare = 10
 
 // rest waits after a transaction that took so long.
-func rest(ctx context.Context, took time.Duration) error {
-	timer := time.NewTimer((restShare - 1) * took)
+func rest(ctx context.Context, took time.Duration) error { return pause(ctx, (restShare-1)*took) }
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

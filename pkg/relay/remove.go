@@ -92,17 +92,17 @@ func (r *Retention) look(ctx context.Context, now time.Time) (found []candidate,
 func (r *Retention) removeFound(ctx context.Context, found []candidate, note func(Removed)) error {
 	for len(found) > 0 {
 		n := r.fitting(found)
-		began := time.Now()
-		removed, partly, err := r.remove(ctx, found[:n])
+		var removed Removed
+		var partly bool
+		err := r.step(ctx, func(ctx context.Context, t *txn, rows int) (err error) {
+			removed, partly, err = t.removeMessages(ctx, found[:n], rows, r.cfg.Policy)
+			return err
+		}, func() { note(removed) })
 		if err != nil {
 			return err
 		}
-		note(removed)
 		if !partly {
 			found = found[n:]
-		}
-		if err := rest(ctx, time.Since(began)); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -119,27 +119,28 @@ func (r *Retention) fitting(found []candidate) int {
 	return len(found)
 }
 
-// remove removes candidates in one transaction, and sets the size of the next one. partly: of one message only some
-// deliveries, and there are more.
-func (r *Retention) remove(ctx context.Context, found []candidate) (removed Removed, partly bool, err error) {
-	seqs := make([]int64, len(found))
-	for i, c := range found {
-		seqs[i] = c.seq
-	}
+// step is one transaction of up to r.rows, which sets the size of the next one, and the rest after it: nine times what
+// its statements took, which appends had to wait for, and as long again as it had to wait for them and for the disk.
+func (r *Retention) step(ctx context.Context, run func(ctx context.Context, t *txn, rows int) error, committed func()) error {
 	var took time.Duration
-	err = r.store.write(ctx, func(ctx context.Context, t *txn) (err error) {
+	began, rows := time.Now(), r.rows
+	err := r.store.write(ctx, func(ctx context.Context, t *txn) error {
 		began := time.Now()
-		removed, partly, err = t.removeMessages(ctx, seqs, r.rows, r.cfg.Policy)
+		err := run(ctx, t, rows)
 		took = time.Since(began)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	committed()
 	switch {
 	case took > removalTime:
 		r.rows = max(r.rows/2, minRemoval)
 	case took < removalTime/2:
 		r.rows = min(2*r.rows, maxRemoval)
 	}
-	return removed, partly, err
+	return pause(ctx, (restShare-1)*took+time.Since(began)-took)
 }
 
 const (
@@ -171,7 +172,11 @@ type finished struct {
 // removeMessages removes those of the messages that a policy still lets go, with up to limit deliveries. Whoever adds a
 // delivery to an old message holds the lock of one of its deliveries; so once all of them are locked here, what they
 // look like is final.
-func (t *txn) removeMessages(ctx context.Context, seqs []int64, limit int, p RetentionPolicy) (removed Removed, partly bool, err error) {
+func (t *txn) removeMessages(ctx context.Context, found []candidate, limit int, p RetentionPolicy) (removed Removed, partly bool, err error) {
+	seqs := make([]int64, len(found))
+	for i, c := range found {
+		seqs[i] = c.seq
+	}
 	seqs, err = t.seqs(ctx, lockMessages, list(seqs))
 	if err != nil || len(seqs) == 0 {
 		return removed, false, err
@@ -275,26 +280,20 @@ func (r *Retention) expireKeys(ctx context.Context, note func(Removed)) error {
 	if window == 0 {
 		return nil
 	}
-	for {
-		began, n, limit := time.Now(), 0, r.rows
-		err := r.store.write(ctx, func(ctx context.Context, t *txn) error {
-			expired, err := t.seqs(ctx, lockExpired, t.now.Add(-window).UnixMicro(), limit)
-			if n = len(expired); err != nil || n == 0 {
+	for more := true; more; {
+		n := 0
+		err := r.step(ctx, func(ctx context.Context, t *txn, rows int) error {
+			expired, err := t.seqs(ctx, lockExpired, t.now.Add(-window).UnixMicro(), rows)
+			if n, more = len(expired), len(expired) == rows; err != nil || n == 0 {
 				return err
 			}
 			return errors.Join(t.exec(ctx, expireKeys, list(expired)), t.exec(ctx, forgetKept, list(expired)))
-		})
+		}, func() { note(Removed{Keys: int64(n)}) })
 		if err != nil {
 			return err
 		}
-		note(Removed{Keys: int64(n)})
-		if n < limit {
-			return nil
-		}
-		if err := rest(ctx, time.Since(began)); err != nil {
-			return err
-		}
 	}
+	return nil
 }
 
 // seqs reads a column of positions, in the order of the query.

@@ -81,8 +81,9 @@ type RetentionConfig struct {
 }
 
 // Retention removes what has been kept for long enough: messages with their deliveries and attempts, and dedupe keys
-// whose window is over. It works in small transactions and rests after each for several times what it took, waiting
-// included, so that under a crowd of appends it nearly stands still.
+// whose window is over. It works in small transactions, and rests after each for several times what it took and for as long as
+// it had to wait for others: it has a tenth of the writer's time at most, and less of it in a crowd of appends. Where more
+// is appended than it can remove in that time, it falls behind until there is less.
 //
 // It goes through the log from its beginning and remembers how far it came, so that what stays (a failed message, a
 // million deliveries to a disabled target) is not looked at in every pass; what was passed over is looked at again once
@@ -203,11 +204,8 @@ func (s *Store) databaseTime(ctx context.Context) (now time.Time, err error) {
 	return now, err
 }
 
-// restShare is what part of the time retention takes at most: one in so many.
+// restShare is what part of the writer's time retention takes at most: one in so many.
 const restShare = 10
-
-// rest waits after a transaction that took so long.
-func rest(ctx context.Context, took time.Duration) error { return pause(ctx, (restShare-1)*took) }
 
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

@@ -185,10 +185,12 @@ func (r *Retention) Pass(ctx context.Context) (all Removed, err error) {
 	}
 	for more := true; more; {
 		var found []candidate
-		if found, more, err = r.look(ctx, now); err != nil {
-			return all, err
+		from := r.position
+		if found, more, err = r.look(ctx, now); err == nil {
+			err = r.removeFound(ctx, found, note)
 		}
-		if err := r.removeFound(ctx, found, note); err != nil {
+		if err != nil {
+			r.position = from // what was found is found again
 			return all, err
 		}
 	}

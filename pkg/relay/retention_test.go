@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"example.com/signet/pkg/relay"
@@ -127,6 +128,53 @@ func TestRetention_ComesBackToWhatItPassed(t *testing.T) {
 		}
 		f.balanced()
 	})
+}
+
+// TestRetention_AFailedHeadFreesItsKey: what blocked an ordering key for ever blocks it no more once it is gone.
+func TestRetention_AFailedHeadFreesItsKey(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e engine) {
+		f := open(t, e)
+		f.target("a")
+		seen := f.dispatch(runners{"a": answer(relay.Permanent(errDown), relay.Delivered(""))})
+		head := f.append(relay.Draft{Targets: []string{"a"}, OrderingKey: "k"}).ID
+		if o := next(t, seen); o.State != relay.Failed {
+			t.Fatalf("%+v", o)
+		}
+		behind := f.append(relay.Draft{Targets: []string{"a"}, OrderingKey: "k"}).ID
+		f.clock.advance(2 * day)
+		if got := f.pass(f.retention(relay.RetentionPolicy{Failed: day})); got.Messages != 1 || f.there(head, behind) != "1" {
+			t.Fatalf("removed %+v", got)
+		}
+		if o := next(t, seen); o.Job.Message.ID != behind || o.State != relay.Done {
+			t.Errorf("%+v", o)
+		}
+		f.balanced()
+	})
+}
+
+// TestRetention_AFaultOfTheStoreLosesNothing: what a pass could not remove the next one does.
+func TestRetention_AFaultOfTheStoreLosesNothing(t *testing.T) {
+	t.Parallel()
+	f := open(t, sqlite, func(c *relay.Config) {
+		c.Migrations = append(c.Migrations, relay.Migrations{Name: "stuck", Files: fstest.MapFS{"0001_stuck.sql": {Data: []byte(`
+CREATE TRIGGER stuck BEFORE DELETE ON messages WHEN (SELECT on_completion FROM fault) = 1
+  BEGIN SELECT RAISE(FAIL, 'fault: removal refused'); END;`)}}})
+	})
+	for range 10 {
+		f.append(relay.Draft{})
+	}
+	f.clock.advance(2 * day)
+	r := f.retention(relay.RetentionPolicy{Delivered: day})
+	f.exec(`UPDATE fault SET on_completion = 1`)
+	if got, err := r.Pass(t.Context()); err == nil || got.Messages != 0 {
+		t.Fatalf("removed %+v, %v", got, err)
+	}
+	f.balanced()
+	f.exec(`UPDATE fault SET on_completion = 0`)
+	if got := f.pass(r); got.Messages != 9 {
+		t.Errorf("removed %+v", got)
+	}
+	f.balanced()
 }
 
 // TestRetention_PositionsAreNotGivenOutAgain: a cursor from before everything was removed shows nothing that came later.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -185,9 +186,9 @@ func (r *Retention) Pass(ctx context.Context) (all Removed, err error) {
 	}
 	for more := true; more; {
 		var found []candidate
-		from := r.position
+		from, asked := r.position, time.Now()
 		if found, more, err = r.look(ctx, now); err == nil {
-			err = r.removeFound(ctx, found, note)
+			err = errors.Join(pause(ctx, (lookShare-1)*time.Since(asked)), r.removeFound(ctx, found, note))
 		}
 		if err != nil {
 			r.position = from // what was found is found again
@@ -208,6 +209,9 @@ func (s *Store) databaseTime(ctx context.Context) (now time.Time, err error) {
 
 // restShare is what part of the writer's time retention takes at most: one in so many.
 const restShare = 10
+
+// lookShare is what part of a processor it takes at most to look at what stays.
+const lookShare = 4
 
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

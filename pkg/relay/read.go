@@ -155,16 +155,12 @@ func (s *Store) withDeliveries(ctx context.Context, found []messageRow) ([]Messa
 // Deliveries lists deliveries, newest first. ErrInvalid: the filter's state, the limit or the cursor is none.
 func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) (items []Delivery, next string, err error) {
 	c := conditions{column: "d.seq"}
-	c.equal("m.id", f.MessageID)
-	c.equal("d.target_id", f.TargetID)
-	c.equal("m.type", f.Type)
-	c.between("d.created_at", f.Since, f.Until)
+	var states []State
 	if f.State != "" {
-		state, args, err := stateCondition(f.State)
-		if err != nil {
-			return nil, "", err
-		}
-		c.add(state, args...)
+		states = append(states, f.State)
+	}
+	if err := c.deliveries(f, states...); err != nil {
+		return nil, "", err
 	}
 	query, err := c.page(selectDelivery, p)
 	if err != nil {
@@ -213,6 +209,27 @@ func (c *conditions) between(column string, since, until time.Time) {
 	if !until.IsZero() {
 		c.add(column+" < ?", until.UnixMicro())
 	}
+}
+
+// deliveries selects what a filter does, in one of some states; none of them: in any.
+func (c *conditions) deliveries(f DeliveryFilter, states ...State) error {
+	c.equal("m.id", f.MessageID)
+	c.equal("d.target_id", f.TargetID)
+	c.equal("m.type", f.Type)
+	c.between("d.created_at", f.Since, f.Until)
+	var in []string
+	var args []any
+	for _, state := range states {
+		condition, more, err := stateCondition(state)
+		if err != nil {
+			return err
+		}
+		in, args = append(in, "("+condition+")"), append(args, more...)
+	}
+	if len(in) > 0 {
+		c.add("("+strings.Join(in, " OR ")+")", args...)
+	}
+	return nil
 }
 
 func stateCondition(state State) (string, []any, error) {

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"maps"
+	"strings"
 )
 
 const (
@@ -10,9 +11,9 @@ const (
 	selectDisabled = `SELECT id FROM targets WHERE enabled = 0`
 )
 
-// Stats reads the lifetime totals.
+// Stats reads the lifetime totals. What retention has removed is part of them.
 func (s *Store) Stats(ctx context.Context) (Stats, error) {
-	stats := Stats{Deliveries: map[State]int64{}}
+	stats := Stats{Deliveries: map[State]int64{}, Removed: Removed{Deliveries: map[State]int64{}}}
 	for _, state := range States() {
 		stats.Deliveries[state] = 0
 	}
@@ -29,9 +30,14 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 		return stats, err
 	}
 	for k, n := range counts {
+		gone, removed := strings.CutPrefix(string(k.state), removedPrefix)
 		switch {
 		case k == messagesTotal:
 			stats.Messages += n
+		case k == removedTotal:
+			stats.Removed.Messages += n
+		case removed:
+			stats.Removed.Deliveries[State(gone)] += n
 		case k.state == Pending && disabled[k.target]:
 			stats.Deliveries[Paused] += n
 		default:

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"example.com/signet/pkg/relay"
@@ -55,6 +56,7 @@ type App struct {
 	generator  *demo.Generator
 	public     *service.Server
 	admin      *service.Server
+	registry   prometheus.Registerer
 
 	cleanups []cleanup
 }
@@ -81,6 +83,7 @@ func (a *App) Start(ctx context.Context) error {
 		{"start delivering", a.startDelivering},
 		{"start the demo", a.startDemo},
 		{"serve the admin port", a.serveAdmin},
+		{"start the retention", a.startRetention},
 		{"serve the API", a.serveAPI},
 	} {
 		if err := step.do(ctx); err != nil {

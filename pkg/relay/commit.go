@@ -182,6 +182,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 		}
 		return w.engine.classify(err)
 	}
+	reportAll(t.held, nil)
 	return nil
 }
 

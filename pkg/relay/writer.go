@@ -176,7 +176,7 @@ func (w *writer) next() (*op, bool) {
 		nudge = w.journal.nudge
 		wait := w.journal.wait(time.Now())
 		switch {
-		case wait == 0 && (processing != nil || w.journal.awaited() || w.journal.pressed):
+		case wait == 0 && (processing != nil || w.journal.awaited() || w.journal.pressed || w.journal.outcomes()):
 			select {
 			case o := <-w.ops:
 				return o, true

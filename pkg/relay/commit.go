@@ -104,23 +104,19 @@ func (w *writer) runEffects(group []*op) {
 	if len(group) == 0 {
 		return
 	}
-	began, last := time.Now(), 0
+	sortBundles(group)
+	began, ran := time.Now(), 0
 	err := w.transact(context.Background(), func(ctx context.Context, t *txn) error {
 		var outcomes []*result
-		for i, o := range group {
-			if i > 0 && time.Since(began) > w.groupTime {
-				break
-			}
-			last = i
-			var err error
-			if o.outcome, err = runEffect(ctx, t, o, w.cfg.EffectTimeout); err != nil {
+		for ran < len(group) && (ran == 0 || time.Since(began) <= w.groupTime) {
+			n, ended, err := runNext(ctx, t, group[ran:], w.cfg.EffectTimeout)
+			ran += n
+			if err != nil {
 				return err
 			}
-			if o.outcome != nil {
-				outcomes = append(outcomes, o.outcome)
-			}
+			outcomes = append(outcomes, ended...)
 		}
-		w.courtesy.ran(last+1, time.Since(began))
+		w.courtesy.ran(ran, time.Since(began))
 		if err := t.settle(ctx, outcomes); err != nil {
 			return err
 		}
@@ -131,6 +127,7 @@ func (w *writer) runEffects(group []*op) {
 		}
 		return nil
 	})
+	last := max(ran-1, 0)
 	done, rest := group[:last+1], group[last+1:]
 	switch {
 	case errors.Is(err, errNotBegun):
@@ -141,7 +138,7 @@ func (w *writer) runEffects(group []*op) {
 		rest = group
 	case err == nil || len(group) == 1:
 		reportAll(done, err)
-	case errors.Is(err, errTooSlow):
+	case errors.Is(err, errTooSlow) && !errors.Is(err, errApart):
 		done[last].report(err)
 		rest = append(done[:last:last], rest...)
 	default:
@@ -152,12 +149,12 @@ func (w *writer) runEffects(group []*op) {
 
 // runEffect runs one effect in a goroutine of its own, so that one that hangs does not stop the writer: when
 // its time is over its transaction is taken from it.
-func runEffect(all context.Context, t *txn, o *op, limit time.Duration) (*result, error) {
+func runEffect[T any](all context.Context, t *txn, effect func(context.Context, *userTx) (T, error), limit time.Duration) (T, error) {
 	ctx, cancel := context.WithTimeout(all, limit)
 	defer cancel()
 	u := &userTx{t: t, ctx: ctx, all: all}
 	type answer struct {
-		outcome *result
+		outcome T
 		err     error
 	}
 	answers := make(chan answer, 1)
@@ -169,7 +166,7 @@ func runEffect(all context.Context, t *txn, o *op, limit time.Duration) (*result
 			}
 			answers <- a
 		}()
-		a.outcome, a.err = o.effect(ctx, u)
+		a.outcome, a.err = effect(ctx, u)
 	}()
 	var a answer
 	select {

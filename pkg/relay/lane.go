@@ -12,6 +12,9 @@ const prefetch = 2
 // effectPrefetch is the same for effects, which run by the group.
 const effectPrefetch = 4
 
+// bundlePrefetch is the same for effects that run together: the more of them, the less each costs.
+const bundlePrefetch = 12
+
 // lane is one target's share of the dispatcher. Its fields belong to the dispatcher's loop, but for slots,
 // quietUntil and closed.
 type lane struct {
@@ -53,7 +56,11 @@ func (l *lane) room(now time.Time) int {
 		return 0
 	}
 	free := l.capacity() - l.held
-	if free < l.limit/2 && l.held > 0 { // a larger claim later costs less than a small one now
+	enough := l.limit / 2
+	if l.runner.effects != nil {
+		enough = l.capacity() / 4
+	}
+	if free < enough && l.held > 0 { // a larger claim later costs less than a small one now
 		return 0
 	}
 	return free
@@ -61,7 +68,10 @@ func (l *lane) room(now time.Time) int {
 
 // capacity is how many deliveries the lane may hold.
 func (l *lane) capacity() int {
-	if l.runner.effect != nil {
+	switch {
+	case l.runner.effects != nil:
+		return bundlePrefetch * l.limit
+	case l.runner.effect != nil:
 		return effectPrefetch * l.limit
 	}
 	return prefetch * l.limit

@@ -26,6 +26,7 @@ type op struct {
 	tries   int // of an effect, alone
 
 	delivery bool            // the effect of a delivery: nobody waits for it
+	bundle   *bundled        // nil, or it may run together with others of its target
 	until    context.Context // nil, or not begun after this has ended
 }
 

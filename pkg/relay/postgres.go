@@ -20,10 +20,12 @@ import (
 // which replaces those that broke: a database that was away needs nothing from us when it is back.
 type postgresEngine struct {
 	writers, forCallers, forEngine *sql.DB
+	dialect                        dialect
 
 	// idle is after how long the server ends a transaction whose client is silent, so that one that was stopped in the
 	// middle does not hold its locks for ever; patience, how long a statement waits for another's locks.
 	idle, patience time.Duration
+	begin          string // see beginning
 }
 
 // Connections of one store that write: one for each of its writers, and one to spare for what is read back.
@@ -50,6 +52,7 @@ func openPostgres(ctx context.Context, cfg Config) (_ *postgresEngine, err error
 		conn.RuntimeParams["synchronous_commit"] = "on"
 	}
 	e := &postgresEngine{idle: cfg.EffectTimeout + cfg.AppendWait, patience: max(cfg.EffectTimeout/2, time.Millisecond)}
+	e.begin = e.beginning()
 	callers := 2 * max(2, runtime.GOMAXPROCS(0))
 	e.writers, e.forCallers, e.forEngine = pool(conn, postgresWriters), pool(conn, callers), pool(conn, 1)
 	if err := e.check(ctx); err != nil {
@@ -102,10 +105,10 @@ func (e *postgresEngine) durability(ctx context.Context) (Durability, error) {
 	return d, err
 }
 
-func (*postgresEngine) translate(query string) string { return toPostgres(query) }
+func (e *postgresEngine) translate(query string) string { return e.dialect.translate(query) }
 
 func (e *postgresEngine) readers() (callers, engineReader reader) {
-	check := func(query string) error { return guardForeign(query, true) }
+	check := func(query string) error { return e.dialect.guard(query, true) }
 	return reader{e.forCallers, check, e.translate}, reader{e.forEngine, check, e.translate}
 }
 

@@ -221,11 +221,10 @@ func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFu
 }
 
 func (w *writer) committed(t *txn) {
-	w.wake.add(t.due)
 	if t.targetsChanged { // one may be disabled now
 		w.wake.offers.close()
-		w.wake.targetsChanged()
 	}
+	w.wake.committed(t.due, t.targetsChanged)
 	if w.wake.offers.commit(t.born) {
 		w.wake.ring()
 	}

@@ -36,7 +36,7 @@
 //
 // # What it wants of PostgreSQL
 //
-// Version 14 or later, a database in UTF8, and rights to make tables and functions in its schema. Each store takes up to
+// Version 12 or later by its statements (tested on 15), a database in UTF8, and rights to make tables and functions in its schema. Each store takes up to
 // 6 connections to write and dispatch, one to listen, and 2 for each processor (at least 4) to read: mind
 // max_connections. synchronous_commit is set to on, and read back from every connection; whether the server itself keeps
 // what it has synced (fsync, full_page_writes, its disk) is its administrator's affair. What else pays: shared_buffers of
@@ -64,7 +64,8 @@
 //
 // Amazon Aurora and Google AlloyDB are PostgreSQL itself above another disk, and have all of these. CockroachDB lacks
 // advisory locks (its functions do nothing), LISTEN, and by default READ COMMITTED. YugabyteDB has advisory locks only in
-// recent versions, no LISTEN before the newest, and needs its READ COMMITTED switched on. Neither has been tried.
+// recent versions, no LISTEN before the newest, and needs its READ COMMITTED switched on. That is what their
+// documentation says; neither has been tried.
 //
 // # What one message costs on PostgreSQL
 //

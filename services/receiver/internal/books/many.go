@@ -9,17 +9,17 @@ import (
 	"example.com/signet/pkg/relay"
 )
 
-// OrderEntry is a completed order to be entered, and UserEntry a created user.
-type (
-	OrderEntry struct {
-		Event Event
-		Order Order // of which the id, the amount and the currency count
-	}
-	UserEntry struct {
-		Event  Event
-		UserID string
-	}
-)
+// OrderEntry is a completed order to be entered.
+type OrderEntry struct {
+	Event Event
+	Order Order // of which the id, the amount and the currency count
+}
+
+// UserEntry is a created user to be entered.
+type UserEntry struct {
+	Event  Event
+	UserID string
+}
 
 // Result is what an entry came to. Totals are those after it, and zero when nothing changed.
 type Result struct {

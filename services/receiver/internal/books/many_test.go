@@ -18,12 +18,12 @@ func entries() []books.OrderEntry {
 			Event: books.Event{MessageID: fmt.Sprintf("msg_%d", i)},
 			Order: books.Order{OrderID: fmt.Sprintf("o%d", i), AmountMinor: int64(100 + i), Currency: "EUR"},
 		}
-		switch {
-		case i%10 == 3: // another message about the order before
+		switch i % 10 {
+		case 3: // another message about the order before
 			e.Order.OrderID = fmt.Sprintf("o%d", i-1)
-		case i%10 == 6: // the same message again
+		case 6: // the same message again
 			e = all[i-1]
-		case i%10 == 8: // a replay of what was posted
+		case 8: // a replay of what was posted
 			e = all[i-1]
 			e.Event.Replay = true
 		}

@@ -109,7 +109,7 @@ func (w *writer) runEffects(group []*op) {
 	err := w.transact(context.Background(), func(ctx context.Context, t *txn) error {
 		var outcomes []*result
 		for ran < len(group) && (ran == 0 || time.Since(began) <= w.groupTime) {
-			n, ended, err := runNext(ctx, t, group[ran:], w.cfg.EffectTimeout)
+			n, ended, err := w.runNext(ctx, t, group[ran:], w.cfg.EffectTimeout)
 			ran += n
 			if err != nil {
 				return err
@@ -147,39 +147,6 @@ func (w *writer) runEffects(group []*op) {
 	w.alone = append(w.alone, rest...)
 }
 
-// runEffect runs one effect in a goroutine of its own, so that one that hangs does not stop the writer: when
-// its time is over its transaction is taken from it.
-func runEffect[T any](all context.Context, t *txn, effect func(context.Context, *userTx) (T, error), limit time.Duration) (T, error) {
-	ctx, cancel := context.WithTimeout(all, limit)
-	defer cancel()
-	u := &userTx{t: t, ctx: ctx, all: all}
-	type answer struct {
-		outcome T
-		err     error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		a := answer{err: errors.New("relay: effect ended its goroutine")} // unless it returns
-		defer func() {
-			if p := recover(); p != nil {
-				a.err = fmt.Errorf("relay: effect panicked: %v", p)
-			}
-			answers <- a
-		}()
-		a.outcome, a.err = effect(ctx, u)
-	}()
-	var a answer
-	select {
-	case a = <-answers:
-	case <-ctx.Done():
-		a.err = errTooSlow
-	}
-	if failed := u.close(); a.err == nil || t.engine.contended(failed) { // whatever the effect made of it
-		a.err = failed
-	}
-	return a.outcome, a.err
-}
-
 // transact runs f in a transaction. Any error of f or of the commit rolls all of it back.
 func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) error) error {
 	ctx, cancel := w.bounded(ctx)
@@ -190,13 +157,16 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	}
 	defer s.release()
 	t := newTxn(w.engine, s, w.shard)
-	t.offers = w.wake.offers
+	t.offers, t.crowd = w.wake.offers, w.crowd
 	if t.now, err = s.begin(ctx); err != nil {
 		s.rollback()
 		return fmt.Errorf("%w: %w", errNotBegun, err)
 	}
 	if err = f(ctx, t); err == nil {
 		err = t.flush(ctx)
+	}
+	if err == nil {
+		err = w.engine.ahead(ctx, t)
 	}
 	if err == nil {
 		if err = s.commit(ctx); err != nil {
@@ -206,6 +176,9 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	if err != nil {
 		s.rollback()
 		t.offers.undo(t.born)
+		for _, g := range t.offering {
+			g.retract()
+		}
 		return w.engine.classify(err)
 	}
 	w.committed(t)
@@ -221,6 +194,7 @@ func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFu
 }
 
 func (w *writer) committed(t *txn) {
+	w.enter(t)
 	if t.targetsChanged { // one may be disabled now
 		w.wake.offers.close()
 	}

@@ -68,16 +68,16 @@ func bundleSize(group []*op) int {
 
 // runNext runs the first of the effects, together with those behind it that may be, and says how many. Each has its
 // outcome then, where it has one to record.
-func runNext(ctx context.Context, t *txn, group []*op, limit time.Duration) (n int, outcomes []*result, err error) {
+func (w *writer) runNext(ctx context.Context, t *txn, group []*op, limit time.Duration) (n int, outcomes []*result, err error) {
 	n = bundleSize(group)
 	if n == 1 {
-		r, err := runEffect(ctx, t, group[0].effect, limit)
+		r, err := runEffect(&w.runner, ctx, t, group[0].effect, limit)
 		if group[0].outcome = r; r != nil {
 			outcomes = append(outcomes, r)
 		}
 		return 1, outcomes, err
 	}
-	outcomes, err = runEffect(ctx, t, bundle(group[:n]), limit)
+	outcomes, err = runEffect(&w.runner, ctx, t, bundle(group[:n]), limit)
 	if err != nil {
 		return n, nil, fmt.Errorf("%w: %w", errApart, err)
 	}

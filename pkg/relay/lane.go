@@ -10,7 +10,7 @@ import (
 const prefetch = 2
 
 // effectPrefetch is the same for effects, which run by the group.
-const effectPrefetch = 4
+const effectPrefetch = 12
 
 // bundlePrefetch is the same for effects that run together: the more of them, the less each costs.
 const bundlePrefetch = 12

@@ -9,11 +9,13 @@ import (
 // their claim is being committed. What waits here is under a lease, so it stays small.
 const prefetch = 2
 
-// effectPrefetch is the same for effects, which run by the group.
-const effectPrefetch = 12
-
-// bundlePrefetch is the same for effects that run together: the more of them, the less each costs.
-const bundlePrefetch = 12
+// effectPrefetch is the same for effects, which run by the group: the more of them, the less each costs. That is worth some
+// memory, but where messages are large no more than effectBytes for one lane, or what leastPrefetch makes of it.
+const (
+	effectPrefetch = 12
+	leastPrefetch  = 4
+	effectBytes    = 16 << 20
+)
 
 // lane is one target's share of the dispatcher. Its fields belong to the dispatcher's loop, but for slots,
 // quietUntil and closed.
@@ -25,6 +27,7 @@ type lane struct {
 	look    bool          // there may be something due
 	retired bool          // its target is disabled or gone
 	nextAt  time.Time     // when the next one is due, as far as is known
+	size    int           // bytes of a message, about what the last ones had; 0: not known yet
 
 	quietUntil atomic.Int64 // Unix microseconds: the target asked to be left alone until then
 	closed     atomic.Bool  // an attempt's outcome disables the target
@@ -68,11 +71,8 @@ func (l *lane) room(now time.Time) int {
 
 // capacity is how many deliveries the lane may hold.
 func (l *lane) capacity() int {
-	switch {
-	case l.runner.effects != nil:
-		return bundlePrefetch * l.limit
-	case l.runner.effect != nil:
-		return effectPrefetch * l.limit
+	if l.runner.effect != nil {
+		return max(leastPrefetch*l.limit, min(effectPrefetch*l.limit, effectBytes/max(l.size, 1)))
 	}
 	return prefetch * l.limit
 }

@@ -13,6 +13,7 @@ var errInterrupted = errors.New("interrupted: the process is stopping")
 // start begins an attempt.
 func (d *Dispatcher) start(l *lane, c claimed, job Job) {
 	d.running.Add(1)
+	l.size += (len(job.Message.Body) + len(job.Message.Headers) - l.size) / 8
 	if l.runner.effect != nil {
 		d.apply(l.runner, c, job)
 		return

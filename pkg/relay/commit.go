@@ -101,7 +101,7 @@ var errTooSlow = errors.New("relay: effect took longer than allowed")
 // runEffects commits a group of effects together. When anything goes wrong, all of it is rolled back and
 // each is left to run alone, so that none fails another; but one that used up its time has had its chance.
 func (w *writer) runEffects(group []*op) {
-	if len(group) == 0 {
+	if group = w.inTime(group); len(group) == 0 {
 		return
 	}
 	sortBundles(group)

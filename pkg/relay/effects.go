@@ -54,6 +54,19 @@ func (o *op) bundleTarget() string {
 	return o.bundle.target
 }
 
+// inTime leaves out the effects of deliveries whose lease has run out while they waited: they would take everybody's
+// transaction with them, and each would run alone after that. They are given back unbegun.
+func (w *writer) inTime(group []*op) []*op {
+	now := w.cfg.Now()
+	return slices.DeleteFunc(group, func(o *op) bool {
+		late := o.delivery && !o.lease.IsZero() && !now.Before(o.lease)
+		if late {
+			o.report(errWithdrawn)
+		}
+		return late
+	})
+}
+
 // bundleSize is how many of the effects, from the first one on, run in one call.
 func bundleSize(group []*op) int {
 	if group[0].bundle == nil {

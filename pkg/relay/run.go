@@ -110,7 +110,7 @@ func (d *Dispatcher) apply(runner Runner, c claimed, job Job) {
 	if runner.effects != nil {
 		o.bundle = &bundled{target: c.delivery.TargetID, apply: runner.effects, job: job, done: delivered, now: d.store.cfg.Now}
 	}
-	o.delivery, o.until, o.group = true, d.begins, c.place.group
+	o.delivery, o.lease, o.until, o.group = true, c.until, d.begins, c.place.group
 	o.after = func(err error) {
 		if done := o.outcome; err == nil {
 			d.cfg.Observe(Observation{Job: job, Outcome: done.outcome, Duration: done.took, State: done.state})

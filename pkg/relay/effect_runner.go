@@ -18,7 +18,7 @@ var errGoexit = errors.New("relay: effect ended its goroutine")
 // runEffect runs an effect, or several in one call, until its time is over; then its transaction is taken from it, and
 // it is left alone.
 func runEffect[T any](
-	e *effectRunner, all context.Context, t *txn, effect func(context.Context, *userTx) (T, error), limit time.Duration,
+	all context.Context, e *effectRunner, t *txn, effect func(context.Context, *userTx) (T, error), limit time.Duration,
 ) (T, error) {
 	ctx, cancel := context.WithTimeout(all, limit)
 	defer cancel()

@@ -84,13 +84,13 @@ func bundleSize(group []*op) int {
 func (w *writer) runNext(ctx context.Context, t *txn, group []*op, limit time.Duration) (n int, outcomes []*result, err error) {
 	n = bundleSize(group)
 	if n == 1 {
-		r, err := runEffect(&w.runner, ctx, t, group[0].effect, limit)
+		r, err := runEffect(ctx, &w.runner, t, group[0].effect, limit)
 		if group[0].outcome = r; r != nil {
 			outcomes = append(outcomes, r)
 		}
 		return 1, outcomes, err
 	}
-	outcomes, err = runEffect(&w.runner, ctx, t, bundle(group[:n]), limit)
+	outcomes, err = runEffect(ctx, &w.runner, t, bundle(group[:n]), limit)
 	if err != nil {
 		return n, nil, fmt.Errorf("%w: %w", errApart, err)
 	}

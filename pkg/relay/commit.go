@@ -169,9 +169,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 		err = w.engine.ahead(ctx, t)
 	}
 	if err == nil {
-		if err = s.commit(ctx); err != nil {
-			err = fmt.Errorf("%w: commit: %w", ErrUnavailable, err)
-		}
+		err = w.commit(ctx, t)
 	}
 	if err != nil {
 		s.rollback()
@@ -181,7 +179,6 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 		}
 		return w.engine.classify(err)
 	}
-	w.committed(t)
 	return nil
 }
 

@@ -157,7 +157,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	}
 	defer s.release()
 	t := newTxn(w.engine, s, w.shard)
-	t.offers, t.crowd = w.wake.offers, w.crowd
+	t.offers, t.crowd = w.wake.offers, w.crowd.Load()
 	if t.now, err = s.begin(ctx); err != nil {
 		s.rollback()
 		return fmt.Errorf("%w: %w", errNotBegun, err)

@@ -14,6 +14,11 @@ type DispatcherConfig struct {
 	Observe  func(Observation)            // called after an attempt's outcome is committed; from several goroutines, and must not block
 	Log      func(what string, err error) // faults of the engine itself
 	Poll     time.Duration                // the longest time between two looks for due work: 1 s
+
+	// Refresh, if there is one, is called before the dispatcher looks which targets there are: at the start, at each
+	// poll, and when targets have been changed, here or by another process that told of it. It is for what the service
+	// keeps in memory of its targets. It holds up the dispatcher, so it does little when nothing has changed.
+	Refresh func(ctx context.Context) error
 }
 
 // Dispatcher claims due deliveries and has their runners perform them: the one path for first attempts and
@@ -137,6 +142,11 @@ func (d *Dispatcher) housekeep() {
 
 // refresh brings the lanes in line with the targets that are enabled and have a runner here.
 func (d *Dispatcher) refresh() {
+	if d.cfg.Refresh != nil {
+		if err := d.cfg.Refresh(d.attempts); err != nil {
+			d.cfg.Log("refresh what the service knows of its targets", err)
+		}
+	}
 	targets, err := readTargets(d.attempts, d.store.engineReader)
 	if err != nil {
 		d.cfg.Log("read targets", err)

@@ -16,8 +16,13 @@ const (
 	paceTime    = 50 * time.Millisecond
 )
 
-// effectPrefetch is the same for effects, which run by the group.
-const effectPrefetch = 12
+// effectPrefetch is the same for effects, which run by the group: the more of them, the less each costs. That is worth some
+// memory, but where messages are large no more than effectBytes for one lane, or what leastPrefetch makes of it.
+const (
+	effectPrefetch = 12
+	leastPrefetch  = 4
+	effectBytes    = 16 << 20
+)
 
 // lane is one target's share of the dispatcher. Its fields belong to the dispatcher's loop, but for slots,
 // quietUntil and closed.
@@ -32,6 +37,7 @@ type lane struct {
 	look    bool      // there may be something due
 	retired bool      // its target is disabled or gone
 	nextAt  time.Time // when the next one is due, as far as is known
+	size    int       // bytes of a message, about what the last ones had; 0: not known yet
 
 	quietUntil atomic.Int64 // Unix microseconds: the target asked to be left alone until then
 	closed     atomic.Bool  // an attempt's outcome disables the target
@@ -63,7 +69,11 @@ func (l *lane) room(now time.Time) int {
 		return 0
 	}
 	free := l.capacity() - l.held
-	if free < l.limit/2 && l.held > 0 { // a larger claim later costs less than a small one now
+	enough := l.limit / 2
+	if l.runner.effects != nil {
+		enough = l.capacity() / 4
+	}
+	if free < enough && l.held > 0 { // a larger claim later costs less than a small one now
 		return 0
 	}
 	return free
@@ -72,7 +82,7 @@ func (l *lane) room(now time.Time) int {
 // capacity is how many deliveries the lane may hold.
 func (l *lane) capacity() int {
 	if l.runner.effect != nil {
-		return effectPrefetch * l.limit
+		return max(leastPrefetch*l.limit, min(effectPrefetch*l.limit, effectBytes/max(l.size, 1)))
 	}
 	return max(prefetch*l.limit, min(l.pace, maxPrefetch*l.limit))
 }

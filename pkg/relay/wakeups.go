@@ -11,6 +11,7 @@ type wakeups struct {
 	signal chan struct{}
 	offers *offers // the other way round
 
+	others  *notifier // nil: there are none
 	mu      sync.Mutex
 	targets map[string]struct{}
 	changed bool // targets were created, changed, enabled or disabled
@@ -35,6 +36,17 @@ func (w *wakeups) targetsChanged() {
 	w.changed = true
 	w.mu.Unlock()
 	w.ring()
+}
+
+// committed takes note of what a commit of this process has changed.
+func (w *wakeups) committed(targets map[string]struct{}, changed bool) {
+	w.add(targets)
+	if changed {
+		w.targetsChanged()
+	}
+	if w.others != nil {
+		w.others.tell(targets, changed)
+	}
 }
 
 func (w *wakeups) ring() {

@@ -193,7 +193,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	}
 	defer s.release()
 	t := newTxn(w.engine, s, w.shard)
-	t.offers = w.wake.offers
+	t.offers, t.health = w.wake.offers, w.wake.health
 	if t.now, err = s.begin(ctx); err != nil {
 		s.rollback()
 		return fmt.Errorf("%w: %w", errNotBegun, err)
@@ -225,6 +225,7 @@ func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFu
 
 func (w *writer) committed(t *txn) {
 	w.wake.add(t.due)
+	w.wake.health.committed(t.conditions)
 	if t.targetsChanged { // one may be disabled now
 		w.wake.offers.close()
 		w.wake.targetsChanged()

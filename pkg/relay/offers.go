@@ -63,7 +63,11 @@ func (o *offers) undo(births []birth) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, b := range births {
-		o.taken[b.job.Delivery.TargetID]--
+		target := b.job.Delivery.TargetID
+		o.taken[target]--
+		if _, open := o.places[target]; open {
+			o.places[target]++
+		}
 	}
 }
 
@@ -95,23 +99,26 @@ func (o *offers) busy() bool {
 	return false
 }
 
-// set offers places anew; those that are taken or born by now are none of the dispatcher's yet.
+// set offers places of the targets named anew, and leaves those of others; what is taken or born by now is none of the
+// dispatcher's yet.
 func (o *offers) set(places map[string]int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for target, n := range o.taken {
-		if n == 0 {
-			delete(o.taken, target)
-		} else if _, ok := places[target]; ok {
-			places[target] -= n
-		}
-	}
 	for _, b := range o.born {
 		if target := b.job.Delivery.TargetID; places[target] > 0 {
 			places[target]--
 		}
 	}
-	o.places = places
+	for target, n := range places {
+		if n -= o.taken[target]; n > 0 {
+			o.places[target] = n
+		} else {
+			delete(o.places, target)
+		}
+		if o.taken[target] == 0 {
+			delete(o.taken, target)
+		}
+	}
 }
 
 // offered takes a place for a delivery of a draft that is due at once and free of order.

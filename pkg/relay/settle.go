@@ -28,9 +28,10 @@ type result struct {
 	interrupted bool // cut off because the process stops: due again at once
 
 	// What recording it made of the delivery. err is ErrLeaseLost when somebody else holds it by now.
-	state  State
-	nextAt time.Time
-	err    error
+	state    State
+	nextAt   time.Time
+	disabled string // not empty: its target was disabled by it, for this reason
+	err      error
 }
 
 // next is when the delivery is due again, as the database has it.
@@ -58,11 +59,12 @@ func (t *txn) settle(ctx context.Context, results []*result) error {
 	}
 	for _, r := range results {
 		r.state, r.nextAt = t.verdict(r)
-		r.err = nil
+		r.err, r.disabled = nil, ""
 	}
 	if err := t.engine.settle(ctx, t, results); err != nil {
 		return err
 	}
+	var finished []int64 // of those with an ordering key
 	for _, r := range results {
 		if r.err != nil {
 			continue
@@ -70,15 +72,15 @@ func (t *txn) settle(ctx context.Context, results []*result) error {
 		t.moved(r.claimed.delivery.TargetID, Delivering, r.state, 1)
 		if r.claimed.orderingKey != "" { // it is free now, and the claim after this attempt may have come too early
 			t.due[r.claimed.delivery.TargetID] = struct{}{}
-		}
-		if r.outcome.Disable == "" {
-			continue
-		}
-		if err := setTarget(ctx, t, r.claimed.delivery.TargetID, false, cut(r.outcome.Disable, maxError)); err != nil {
-			return err
+			if r.state == Done {
+				finished = append(finished, r.claimed.seq)
+			}
 		}
 	}
-	return nil
+	if err := t.nextHeads(ctx, finished); err != nil {
+		return err
+	}
+	return t.judge(ctx, results)
 }
 
 func (t *txn) verdict(r *result) (State, time.Time) {

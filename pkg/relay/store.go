@@ -22,6 +22,10 @@ type Config struct {
 	EffectTimeout time.Duration // how long an effect may hold the database: 250 ms
 	Lease         time.Duration // how long a claimed delivery is held: 60 s; longer than any attempt may take
 	AppendWait    time.Duration // how long an append waits for a place in the queue: 2 s
+
+	// DisableAfter disables a target of whose attempts none has succeeded since one failed that long ago: 0: never. It
+	// is looked at when an attempt fails. Enabling the target gives it as long again.
+	DisableAfter time.Duration
 }
 
 // Migrations are a service's own tables: files named "0001_name.sql", each run once, in the order of their
@@ -51,7 +55,7 @@ type Store struct {
 }
 
 func (c Config) validate() error {
-	for name, d := range map[string]time.Duration{"effect timeout": c.EffectTimeout, "lease": c.Lease, "append wait": c.AppendWait} {
+	for name, d := range map[string]time.Duration{"effect timeout": c.EffectTimeout, "lease": c.Lease, "append wait": c.AppendWait, "disable after": c.DisableAfter} {
 		if d < 0 {
 			return fmt.Errorf("%w %s: %v is negative", ErrInvalid, name, d)
 		}
@@ -86,7 +90,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Store{cfg: cfg, ids: newIDs(), wake: newWakeups()}
+	s := &Store{cfg: cfg, ids: newIDs(), wake: newWakeups(newHealth(cfg.DisableAfter))}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

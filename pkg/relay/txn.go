@@ -33,10 +33,14 @@ type txn struct {
 	born   []birth
 
 	targetsChanged bool
+	health         *health
+	conditions     map[string]condition // of the targets that succeeded or began to fail
 }
 
 func newTxn(e engine, s session, shard int64) *txn {
-	return &txn{session: s, engine: e, shard: shard, deltas: map[total]int64{}, due: map[string]struct{}{}}
+	return &txn{
+		session: s, engine: e, shard: shard, deltas: map[total]int64{}, due: map[string]struct{}{}, conditions: map[string]condition{},
+	}
 }
 
 func (t *txn) exec(ctx context.Context, query string, args ...any) error {
@@ -86,6 +90,11 @@ func (t *txn) moved(target string, from, to State, n int64) {
 // flush writes what this transaction has kept back: rows that were staged, then the totals it changed. Everybody
 // goes through the totals in the same order, so that two who wait for each other's rows do not wait for ever.
 func (t *txn) flush(ctx context.Context) error {
+	if t.targetsChanged {
+		if err := t.exec(ctx, moveTargetsVersion); err != nil {
+			return err
+		}
+	}
 	if len(t.staged) > 0 {
 		if err := t.engine.append(ctx, t, t.staged); err != nil {
 			return err
@@ -114,7 +123,7 @@ func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error)
 		return nil, err
 	}
 	inner := newTxn(t.engine, t.session, t.shard)
-	inner.now, inner.offers = t.now, t.offers
+	inner.now, inner.offers, inner.health = t.now, t.offers, t.health
 	if err := run(ctx, inner); err != nil {
 		t.offers.undo(inner.born)
 		if errors.Is(t.engine.classify(err), ErrUnavailable) {
@@ -128,5 +137,6 @@ func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error)
 	maps.Copy(t.due, inner.due)
 	t.born = append(t.born, inner.born...)
 	t.targetsChanged = t.targetsChanged || inner.targetsChanged
+	maps.Copy(t.conditions, inner.conditions)
 	return nil, t.exec(ctx, "RELEASE op")
 }

@@ -10,14 +10,15 @@ import (
 type wakeups struct {
 	signal chan struct{}
 	offers *offers // the other way round
+	health *health // of the targets
 
 	mu      sync.Mutex
 	targets map[string]struct{}
 	changed bool // targets were created, changed, enabled or disabled
 }
 
-func newWakeups() *wakeups {
-	return &wakeups{signal: make(chan struct{}, 1), offers: newOffers(), targets: map[string]struct{}{}, changed: true}
+func newWakeups(h *health) *wakeups {
+	return &wakeups{signal: make(chan struct{}, 1), offers: newOffers(), health: h, targets: map[string]struct{}{}, changed: true}
 }
 
 func (w *wakeups) add(targets map[string]struct{}) {

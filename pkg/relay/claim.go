@@ -28,8 +28,11 @@ type claimed struct {
 	until       time.Time // by this process's clock
 }
 
-// got is what came of a want: the deliveries claimed, and when the target's next one is due. Zero: none waits, or
-// what is due waits behind the head of its ordering key.
+// claimAgain is after how long it is worth while to ask again for what is due and could not be claimed.
+const claimAgain = 100 * time.Millisecond
+
+// got is what came of a want: the deliveries claimed, and when the target's next one is due or worth asking for. Zero:
+// none waits, or what is due waits behind the head of its ordering key.
 type got struct {
 	claims []claimed
 	nextAt time.Time
@@ -121,7 +124,9 @@ func (t *txn) claimTarget(ctx context.Context, w want, lease time.Duration) (got
 		g.nextAt = time.UnixMicro(next)
 	} else if next > 0 {
 		n, err := t.setBehind(ctx, w.target)
-		g.more = n > 0
+		if g.more = n > 0; !g.more { // another process has it locked, or a later one of its key is being delivered
+			g.nextAt = t.now.Add(claimAgain)
+		}
 		return g, err
 	}
 	return g, nil

@@ -17,7 +17,10 @@ func (w *writer) runEngine(group []*op) {
 	if engine, ok := w.engine.(atOnce); ok && w.appendAtOnce(ctx, engine, group) {
 		return
 	}
-	err := w.transact(ctx, func(ctx context.Context, t *txn) error { return perform(ctx, t, group) })
+	err := errNotBegun
+	for tries := 0; tries == 0 || (w.engine.contended(err) && tries < maxTries); tries++ {
+		err = w.transact(ctx, func(ctx context.Context, t *txn) error { return perform(ctx, t, group) })
+	}
 	if err == nil {
 		reportAll(group, nil)
 		return
@@ -89,7 +92,7 @@ func (w *writer) appendAtOnce(ctx context.Context, engine atOnce, group []*op) b
 	return true
 }
 
-// maxTries is how often an effect is run again because another process had what it needed.
+// maxTries is how often a transaction is tried because another process had what it needed.
 const maxTries = 3
 
 // errNotBegun: the database was out of reach before anything of a transaction was done.

@@ -240,7 +240,7 @@ func TestStore_ASuccessInAnotherProcessCounts(t *testing.T) {
 	})
 	f.target("a")
 	id := f.append(relay.Draft{Targets: []string{"a"}}).ID
-	d, seen, changes := f.dispatchWith(relay.DispatcherConfig{Resolver: runners{"a": answer(relay.Retry(errDown))}})
+	d, seen, _ := f.dispatchWith(relay.DispatcherConfig{Resolver: runners{"a": answer(relay.Retry(errDown))}})
 	f.failFor(seen, 1)
 	next(t, seen)
 	f.stop(d)
@@ -250,7 +250,7 @@ func TestStore_ASuccessInAnotherProcessCounts(t *testing.T) {
 	next(t, others)
 	eventually(t, "it is known to succeed", func() bool { return must(g.Target(t.Context(), "a"))(t).FailingSince.IsZero() })
 	g.stop(e)
-	_, seen, changes = f.dispatchWith(relay.DispatcherConfig{Resolver: runners{"a": answer(relay.Retry(errDown))}})
+	_, seen, changes := f.dispatchWith(relay.DispatcherConfig{Resolver: runners{"a": answer(relay.Retry(errDown))}})
 	f.clock.advance(time.Hour)
 	f.failFor(seen, 1)
 	next(t, seen)

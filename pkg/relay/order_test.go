@@ -79,7 +79,9 @@ func TestOrder_ABlockedKeyIsNotPassedOverAgain(t *testing.T) {
 func TestOrder_RandomFatesKeepTheOrder(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine) {
 		rapid.Check(t, func(rt *rapid.T) {
-			f := newFixture(t, e, e.url(t), func(c *relay.Config) { c.Schedule = relay.Schedule{0} })
+			f := newFixture(t, e, e.url(t), func(c *relay.Config) {
+				c.Schedule, c.Now, c.Migrations = relay.Schedule{0}, time.Now, nil // polling goes by the clock
+			})
 			f.reopen()
 			defer func() { _ = f.Close() }()
 			if err := f.PutTarget(t.Context(), relay.Target{ID: "a", Concurrency: 4}); err != nil {
@@ -91,6 +93,7 @@ func TestOrder_RandomFatesKeepTheOrder(t *testing.T) {
 			order := map[string][]string{}
 			cfg := relay.DispatcherConfig{
 				Poll: 10 * time.Millisecond, Breaker: relay.Breaker{Failures: -1},
+				Log: func(what string, err error) { t.Logf("dispatcher: %s: %v", what, err) },
 				Resolver: runners{"a": relay.Remote(func(_ context.Context, job relay.Job) relay.Outcome {
 					mu.Lock()
 					defer mu.Unlock()
@@ -132,6 +135,11 @@ func TestOrder_RandomFatesKeepTheOrder(t *testing.T) {
 				}
 				want[key] = append(want[key], string(drafts[i].Body))
 			}
+			defer func() {
+				if t.Failed() {
+					t.Logf("deliveries: %+v", must(allDeliveries(f))(t))
+				}
+			}()
 			eventually(t, "all that was not cancelled is delivered", func() bool {
 				failing, _, err := f.Deliveries(t.Context(), relay.DeliveryFilter{State: relay.Failed}, relay.Page{})
 				if err != nil {
@@ -153,4 +161,10 @@ func TestOrder_RandomFatesKeepTheOrder(t *testing.T) {
 			}
 		})
 	})
+}
+
+// allDeliveries lists deliveries for whoever has to find out what went wrong.
+func allDeliveries(f *fixture) ([]relay.Delivery, error) {
+	all, _, err := f.Deliveries(context.Background(), relay.DeliveryFilter{}, relay.Page{Limit: relay.MaxPage})
+	return all, err
 }

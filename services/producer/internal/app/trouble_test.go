@@ -17,7 +17,11 @@ import (
 // metrics reads what the admin port shows.
 func (p *producer) metrics() string {
 	p.t.Helper()
-	response, err := p.client.Get("http://" + p.AdminAddr() + "/metrics")
+	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, "http://"+p.AdminAddr()+"/metrics", nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	response, err := p.client.Do(request)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -133,7 +133,7 @@ func TestBreaker_WhatBeganBeforeAChangeTellsNothing(t *testing.T) {
 func TestPace_NeverStartsMoreThanItMay(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		perSecond := rapid.OneOf(rapid.Float64Range(MinRate, 50), rapid.Float64Range(50, MaxRate)).Draw(rt, "rate")
+		perSecond := rapid.OneOf(rapid.Float64Range(MinTargetRate, 50), rapid.Float64Range(50, MaxTargetRate)).Draw(rt, "rate")
 		var p pace
 		p.set(perSecond, noon)
 		var starts []time.Time
@@ -183,7 +183,7 @@ func TestPace_Changes(t *testing.T) {
 	if p.set(0, noon); !p.start(noon) {
 		t.Error("the bound stays")
 	}
-	for r, want := range map[float64]int{MinRate: 1, 1: 1, 10: 1, 11: 2, 1000: 100, MaxRate: 10_000} {
+	for r, want := range map[float64]int{MinTargetRate: 1, 1: 1, 10: 1, 11: 2, 1000: 100, MaxTargetRate: 10_000} {
 		if got := burst(r); got != want {
 			t.Errorf("burst of %v a second: %d, want %d", r, got, want)
 		}

@@ -26,6 +26,7 @@ type claimed struct {
 	delivery    Delivery
 	orderingKey string
 	until       time.Time // by this process's clock
+	place       place     // in the journal, where it was claimed there
 }
 
 // claimAgain is after how long it is worth while to ask again for what is due and could not be claimed.

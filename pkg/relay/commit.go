@@ -116,7 +116,7 @@ func (w *writer) runEffects(group []*op) {
 			}
 			last = i
 			var err error
-			if o.outcome, err = runEffect(ctx, t, o, w.cfg.EffectTimeout); err != nil {
+			if o.outcome, err = w.runner.run(ctx, t, o, w.cfg.EffectTimeout); err != nil {
 				return err
 			}
 			if o.outcome != nil {
@@ -153,39 +153,6 @@ func (w *writer) runEffects(group []*op) {
 	w.alone = append(w.alone, rest...)
 }
 
-// runEffect runs one effect in a goroutine of its own, so that one that hangs does not stop the writer: when
-// its time is over its transaction is taken from it.
-func runEffect(all context.Context, t *txn, o *op, limit time.Duration) (*result, error) {
-	ctx, cancel := context.WithTimeout(all, limit)
-	defer cancel()
-	u := &userTx{t: t, ctx: ctx, all: all}
-	type answer struct {
-		outcome *result
-		err     error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		a := answer{err: errors.New("relay: effect ended its goroutine")} // unless it returns
-		defer func() {
-			if p := recover(); p != nil {
-				a.err = fmt.Errorf("relay: effect panicked: %v", p)
-			}
-			answers <- a
-		}()
-		a.outcome, a.err = o.effect(ctx, u)
-	}()
-	var a answer
-	select {
-	case a = <-answers:
-	case <-ctx.Done():
-		a.err = errTooSlow
-	}
-	if failed := u.close(); a.err == nil || t.engine.contended(failed) { // whatever the effect made of it
-		a.err = failed
-	}
-	return a.outcome, a.err
-}
-
 // transact runs f in a transaction. Any error of f or of the commit rolls all of it back.
 func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) error) error {
 	ctx, cancel := w.bounded(ctx)
@@ -196,7 +163,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	}
 	defer s.release()
 	t := newTxn(w.engine, s, w.shard)
-	t.offers, t.health = w.wake.offers, w.wake.health
+	t.offers, t.health, t.crowd = w.wake.offers, w.wake.health, w.crowd
 	if t.now, err = s.begin(ctx); err != nil {
 		s.rollback()
 		return fmt.Errorf("%w: %w", errNotBegun, err)
@@ -205,16 +172,19 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 		err = t.flush(ctx)
 	}
 	if err == nil {
-		if err = s.commit(ctx); err != nil {
-			err = fmt.Errorf("%w: commit: %w", ErrUnavailable, err)
-		}
+		err = w.engine.ahead(ctx, t)
+	}
+	if err == nil {
+		err = w.commit(ctx, t)
 	}
 	if err != nil {
 		s.rollback()
 		t.offers.undo(t.born)
+		for _, g := range t.offering {
+			g.retract()
+		}
 		return w.engine.classify(err)
 	}
-	w.committed(t)
 	return nil
 }
 
@@ -227,6 +197,7 @@ func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFu
 }
 
 func (w *writer) committed(t *txn) {
+	w.enter(t)
 	w.wake.add(t.due)
 	w.wake.health.committed(t.conditions)
 	if t.targetsChanged { // one may be disabled now

@@ -152,16 +152,19 @@ func (d *Dispatcher) round() time.Duration {
 	if len(wants) > 0 {
 		d.claim(wants)
 	}
-	wait, places := d.cfg.Poll, map[string]int{}
+	wait, places, locals := d.cfg.Poll, map[string]int{}, map[string]int{}
 	now = d.store.cfg.Now()
 	for id, l := range d.active {
 		wait = min(wait, l.wait(now, d.cfg.Poll))
 		places[id] = l.places(now)
+		if locals[id] = 0; l.runner.effect != nil && !l.retired && !l.closed.Load() {
+			locals[id] = l.capacity()
+		}
 		if l.idle(now) { // its places stay
 			delete(d.active, id)
 		}
 	}
-	d.store.wake.offers.set(places)
+	d.store.wake.offers.set(places, locals)
 	return max(wait, 0)
 }
 

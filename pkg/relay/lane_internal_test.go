@@ -24,7 +24,7 @@ func TestLane_Room(t *testing.T) {
 		wait   time.Duration
 	}{
 		"fresh":                      {Target{}, remote, nil, 0, 64, 64, 0},
-		"effects":                    {Target{}, effect, nil, 0, 128, 128, 0},
+		"effects":                    {Target{}, effect, nil, 0, effectPrefetch * 32, effectPrefetch * 32, 0},
 		"half full":                  {Target{Concurrency: 4}, remote, func(l *lane) { l.held = 6 }, 0, 2, 2, 0},
 		"nearly full":                {Target{Concurrency: 4}, remote, func(l *lane) { l.held = 7 }, 0, 0, 1, time.Second},
 		"full":                       {Target{Concurrency: 4}, remote, func(l *lane) { l.held = 8 }, 0, 0, 0, time.Second},
@@ -32,8 +32,8 @@ func TestLane_Room(t *testing.T) {
 		"open for a little more":     {Target{}, remote, opened, time.Minute - 20*time.Millisecond, 0, 0, 20 * time.Millisecond},
 		"time to find out":           {Target{}, remote, opened, time.Minute, 1, 0, 0},
 		"while something is held":    {Target{}, remote, func(l *lane) { opened(l); l.held = 1 }, time.Minute, 0, 0, time.Second},
-		"effects have no breaker":    {Target{}, effect, opened, 0, 128, 128, 0},
-		"with a rate, no prefetch":   {Target{Concurrency: 8, Rate: MaxRate}, remote, nil, 0, 8, 8, 0},
+		"effects have no breaker":    {Target{}, effect, opened, 0, effectPrefetch * 32, effectPrefetch * 32, 0},
+		"with a rate, no prefetch":   {Target{Concurrency: 8, Rate: MaxTargetRate}, remote, nil, 0, 8, 8, 0},
 		"with a rate, by the burst":  {Target{Rate: 100}, remote, nil, 0, 10, 10, 0},
 		"with a rate, all spent":     {Target{Rate: 4}, remote, func(l *lane) { l.pace.start(noon) }, 0, 0, 0, time.Second / 4},
 		"with a rate, one is ready":  {Target{Rate: 4}, remote, func(l *lane) { l.pace.start(noon) }, time.Second / 4, 1, 1, 0},

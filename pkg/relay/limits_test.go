@@ -133,7 +133,7 @@ func TestDispatcher_RateBoundsAttempts(t *testing.T) {
 func TestStore_RefusesRates(t *testing.T) {
 	t.Parallel()
 	f := open(t, sqlite)
-	for _, rate := range []float64{-1, math.NaN(), math.Inf(1), relay.MaxRate + 1, relay.MinRate / 2} {
+	for _, rate := range []float64{-1, math.NaN(), math.Inf(1), relay.MaxTargetRate + 1, relay.MinTargetRate / 2} {
 		if err := f.PutTarget(t.Context(), relay.Target{ID: "a", Rate: rate}); !errors.Is(err, relay.ErrInvalid) {
 			t.Errorf("rate %v: %v", rate, err)
 		}

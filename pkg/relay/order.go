@@ -27,7 +27,13 @@ const (
       WHERE target_id = ? AND state = 'pending' AND behind = 0 AND next_at <= ?
       ORDER BY next_at, seq LIMIT (? + 0) /*skip locked*/) d
     WHERE d.ordering_key <> ''`
-	selectNextHead = selectWithHead + `deliveries d WHERE d.seq IN (SELECT value FROM json_each(?))`
+	// The next of its key after each of some deliveries; 0: there is none.
+	selectNext = `SELECT d.seq, coalesce((
+      SELECT e.seq FROM deliveries e
+      WHERE e.target_id = d.target_id AND e.ordering_key = d.ordering_key AND e.ordering_key <> '' AND e.seq > d.seq
+        AND e.state IN ('pending', 'delivering', 'failed')
+      ORDER BY e.seq LIMIT 1), 0)
+    FROM deliveries d WHERE d.seq IN (SELECT value FROM json_each(?))`
 
 	lockIfFree = `SELECT seq FROM deliveries WHERE seq IN (SELECT value FROM json_each(?))
     AND state IN ('pending', 'delivering', 'failed') /*skip locked*/`
@@ -63,8 +69,9 @@ const maxHeads = 100
 
 var errHeads = errors.New("the heads of an ordering key change all the time")
 
-// nextHeads puts the next of the ordering keys of some deliveries, which have just been finished, back to what is due.
-// It waits only for those that come later than its own, so that no two wait for each other.
+// nextHeads puts what comes next in the ordering keys of some deliveries, which are finished or about to be removed, back
+// to what is due: it may be the head now, and when it is not, a claim finds that out again. For what another process is
+// changing it waits, and looks for the next when that is finished too.
 func (t *txn) nextHeads(ctx context.Context, finished []int64) error {
 	for range maxHeads {
 		if len(finished) == 0 {
@@ -74,12 +81,12 @@ func (t *txn) nextHeads(ctx context.Context, finished []int64) error {
 		if err != nil {
 			return err
 		}
-		heads, err := t.withHead(ctx, selectNextHead, string(list))
+		heads, err := t.withHead(ctx, selectNext, string(list))
 		if err != nil {
 			return err
 		}
 		for seq, head := range heads {
-			if head < seq { // the key has none left, or another one holds it up
+			if head == 0 {
 				delete(heads, seq)
 			}
 		}

@@ -10,16 +10,16 @@ import (
 
 // Bounds of Target.Rate, in attempts a second.
 const (
-	MinRate = 0.001
-	MaxRate = 100_000
+	MinTargetRate = 0.001
+	MaxTargetRate = 100_000
 )
 
 // burstTime is the time whose attempts may be made at once, so that fast targets need no claim for each.
 const burstTime = 100 * time.Millisecond
 
 func validRate(r float64) error {
-	if r != 0 && !(r >= MinRate && r <= MaxRate) { // NaN is none of these
-		return fmt.Errorf("%w target rate: %v, want 0 or %v to %v a second", ErrInvalid, r, MinRate, MaxRate)
+	if r != 0 && !(r >= MinTargetRate && r <= MaxTargetRate) { // NaN is none of these
+		return fmt.Errorf("%w target rate: %v, want 0 or %v to %v a second", ErrInvalid, r, MinTargetRate, MaxTargetRate)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type result struct {
 	started  time.Time
 	took     time.Duration
 
+	merged      bool // recorded together with its delivery's row
 	interrupted bool // cut off because the process stops: due again at once
 
 	// What recording it made of the delivery. err is ErrLeaseLost when somebody else holds it by now.
@@ -59,28 +60,33 @@ func (t *txn) settle(ctx context.Context, results []*result) error {
 	}
 	for _, r := range results {
 		r.state, r.nextAt = t.verdict(r)
-		r.err, r.disabled = nil, ""
+		r.err = nil
 	}
 	if err := t.engine.settle(ctx, t, results); err != nil {
 		return err
 	}
 	var finished []int64 // of those with an ordering key
 	for _, r := range results {
-		if r.err != nil {
+		if r.err != nil || r.merged {
 			continue
 		}
-		t.moved(r.claimed.delivery.TargetID, Delivering, r.state, 1)
-		if r.claimed.orderingKey != "" { // it is free now, and the claim after this attempt may have come too early
-			t.due[r.claimed.delivery.TargetID] = struct{}{}
-			if r.state == Done {
-				finished = append(finished, r.claimed.seq)
-			}
+		t.conclude(Delivering, r)
+		if r.claimed.orderingKey != "" && r.state == Done {
+			finished = append(finished, r.claimed.seq)
 		}
 	}
-	if err := t.nextHeads(ctx, finished); err != nil {
-		return err
+	return t.nextHeads(ctx, finished)
+}
+
+// conclude does what follows from an outcome that is recorded; what follows for its target comes with flush.
+func (t *txn) conclude(from State, r *result) {
+	target := r.claimed.delivery.TargetID
+	t.moved(target, from, r.state, 1)
+	if r.claimed.orderingKey != "" { // it is free now, and the claim after this attempt may have come too early
+		t.due[target] = struct{}{}
 	}
-	return t.judge(ctx, results)
+	r.disabled = ""
+	t.concluded = append(t.concluded, r)
 }
 
 func (t *txn) verdict(r *result) (State, time.Time) {
@@ -103,6 +109,9 @@ func (t *txn) verdict(r *result) (State, time.Time) {
 // unclaim gives a lease back whose attempt was never begun; the attempt does not count. The delivery is due again
 // after a while.
 func (t *txn) unclaim(ctx context.Context, c claimed, after time.Duration) error {
+	if err := t.engine.locate(ctx, t, &c); err != nil {
+		return err
+	}
 	n, err := t.changed(ctx, releaseDelivery, t.now.Add(after).UnixMicro(), t.now.UnixMicro(), c.seq, c.token)
 	if err == nil && n > 0 {
 		t.moved(c.delivery.TargetID, Delivering, Pending, 1)

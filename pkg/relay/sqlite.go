@@ -23,13 +23,14 @@ type sqliteEngine struct {
 	lock       *flock.Flock
 	db         *sql.DB
 	writer     *sqliteSession
+	journal    *journal
 	forCallers *sql.DB
 	forEngine  *sql.DB
 }
 
 // openSQLite opens the file at path, which it makes when it is absent.
 func openSQLite(ctx context.Context, path string, cfg Config) (_ *sqliteEngine, err error) {
-	e := &sqliteEngine{now: cfg.Now, lease: cfg.Lease}
+	e := &sqliteEngine{now: cfg.Now, lease: cfg.Lease, journal: newJournal()}
 	_, _ = sqlite.Fdatasync(true) // as durable as fsync, without the file's times; where it does not exist, fsync stays
 	defer func() {
 		if err != nil {
@@ -50,12 +51,15 @@ func openSQLite(ctx context.Context, path string, cfg Config) (_ *sqliteEngine, 
 	if e.writer, err = newSQLiteSession(conn, cfg.Now); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+	e.writer.wal.path = path
 	if e.forCallers, err = openReaders(path, 2*max(2, runtime.GOMAXPROCS(0))); err != nil {
 		return nil, err
 	}
 	e.forEngine, err = openReaders(path, 1)
 	return e, err
 }
+
+func (e *sqliteEngine) log() *journal { return e.journal }
 
 func (e *sqliteEngine) session(context.Context) (session, error) { return e.writer, nil }
 
@@ -127,11 +131,15 @@ func dsn(path string, pragmas ...string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 
+// busyTimeout is how long a statement waits for another connection's locks.
+const busyTimeout = 5 * time.Second
+
 // openWriter opens the one connection that writes. With synchronous=FULL a commit returns after the WAL is
 // synced: that is the promise's foundation, so it is read back rather than assumed.
 func openWriter(ctx context.Context, path string) (*sql.DB, *sql.Conn, error) {
-	db, err := sql.Open("sqlite", dsn(path, "busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)",
-		"temp_store(MEMORY)", "foreign_keys(ON)", "cache_size(-16384)", "wal_autocheckpoint(8192)", "journal_size_limit(67108864)"))
+	db, err := sql.Open("sqlite", dsn(path, fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)",
+		"synchronous(FULL)", "temp_store(MEMORY)", "foreign_keys(ON)", "cache_size(-16384)",
+		fmt.Sprintf("wal_autocheckpoint(%d)", walCheckpoint), fmt.Sprintf("journal_size_limit(%d)", walLimit)))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -21,7 +21,9 @@ type Config struct {
 
 	EffectTimeout time.Duration // how long an effect may hold the database: 250 ms
 	Lease         time.Duration // how long a claimed delivery is held: 60 s; longer than any attempt may take
-	AppendWait    time.Duration // how long an append waits for a place in the queue: 2 s
+	journaled     bool          // everything goes through the journal, for tests
+
+	AppendWait time.Duration // how long an append waits for a place in the queue: 2 s
 
 	// DisableAfter disables a target of whose attempts none has succeeded since one failed that long ago: 0: never. It
 	// is looked at when an attempt fails. Enabling the target gives it as long again.
@@ -140,6 +142,9 @@ func (s *Store) open(ctx context.Context) error {
 	for _, w := range s.writers() {
 		w.start()
 	}
+	if err := s.readJournal(ctx); err != nil {
+		return err
+	}
 	if !isFile { // other processes may be at work
 		return nil
 	}
@@ -165,6 +170,38 @@ func (s *Store) Close() error {
 	return s.engine.close()
 }
 
+// readJournal takes in what is in the journal, where there is one.
+func (s *Store) readJournal(ctx context.Context) error {
+	e, ok := s.engine.(*sqliteEngine)
+	if !ok {
+		return nil
+	}
+	return s.appends.do(ctx, newOp(e.recoverJournal))
+}
+
+// listWait is how long a list waits for what was appended before it. While more is appended than can be worked off, lists
+// may lag; what is asked for by its id is waited for.
+const listWait = 5 * time.Second
+
+// mostlySettled is settled, for a while.
+func (s *Store) mostlySettled(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, listWait)
+	defer cancel()
+	if err := s.settled(bounded); err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
+		return err
+	}
+	return nil
+}
+
+// settled waits until everything that was appended before has its rows, so that reading finds it.
+func (s *Store) settled(ctx context.Context) error {
+	j := s.engine.log()
+	if j == nil {
+		return nil
+	}
+	return j.await(ctx, s.appends.stopped)
+}
+
 const beat = `UPDATE pulse SET n = n + 1`
 
 // Ping reports whether the store can write now: it commits a change, in the way that messages are appended.
@@ -177,6 +214,9 @@ func (s *Store) Recovered() int { return s.recovered }
 
 // Query reads the service's own tables, outside of any transaction. Writing through it fails.
 func (s *Store) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := s.settled(ctx); err != nil {
+		return nil, err
+	}
 	return s.callers.foreign(ctx, query, args)
 }
 

@@ -23,7 +23,8 @@ func (a *App) serveAdmin(context.Context) error {
 	if err != nil {
 		return err
 	}
-	service.NewMetrics(a.admin.App).MustRegister(a.reporter.Collector())
+	a.registry = service.NewMetrics(a.admin.App)
+	a.registry.MustRegister(a.reporter.Collector())
 	service.Profiles(a.admin.App, token)
 	if err := a.admin.Start(); err != nil {
 		return fmt.Errorf("PRODUCER_ADMIN_ADDR: %w", err)

@@ -80,8 +80,8 @@ func (s Spec) Check(hosts HostJudge) []*InvalidError {
 	if s.Concurrency < 0 || s.Concurrency > relay.MaxConcurrency {
 		report("concurrency", fmt.Sprintf("must be from 0 to %d", relay.MaxConcurrency))
 	}
-	if s.RateLimit != 0 && !(s.RateLimit >= relay.MinRate && s.RateLimit <= relay.MaxRate) {
-		report("rate_limit", fmt.Sprintf("must be 0 or from %v to %d a second", relay.MinRate, int(relay.MaxRate)))
+	if s.RateLimit != 0 && !(s.RateLimit >= relay.MinTargetRate && s.RateLimit <= relay.MaxTargetRate) {
+		report("rate_limit", fmt.Sprintf("must be 0 or from %v to %d a second", relay.MinTargetRate, int(relay.MaxTargetRate)))
 	}
 	return wrong
 }

@@ -1,0 +1,101 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// enter takes over into the journal what a transaction has made of it.
+func (w *writer) enter(t *txn) {
+	if !t.journaling() {
+		return
+	}
+	for _, g := range t.offering {
+		w.journal.claimed(g)
+	}
+	w.journal.add(t.journaled, t.keys)
+	w.journal.remove(t.unfolded)
+	reportAll(t.held, nil)
+}
+
+// journaling says whether the transaction changes what is in the journal.
+func (t *txn) journaling() bool { return len(t.journaled)+len(t.offering)+len(t.unfolded) > 0 }
+
+// commit commits, and takes over what follows from it. Who reads the totals sees both or neither.
+func (w *writer) commit(ctx context.Context, t *txn) error {
+	if t.journaling() {
+		w.journal.view.Lock()
+		defer w.journal.view.Unlock()
+	}
+	if err := t.session.commit(ctx); err != nil {
+		return fmt.Errorf("%w: commit: %w", ErrUnavailable, err)
+	}
+	w.committed(t)
+	return nil
+}
+
+// retract takes back that deliveries of a group were claimed.
+func (g *group) retract() {
+	g.waiting, g.remote = 0, false
+	for i := range g.entries {
+		for k := range g.entries[i].members {
+			g.entries[i].members[k].born = false
+		}
+	}
+}
+
+// hold takes out of a group of operations the outcomes of deliveries that have no row yet: they are recorded with it.
+func (w *writer) hold(group []*op) []*op {
+	if w.journal == nil {
+		return group
+	}
+	rest := group[:0]
+	for _, o := range group {
+		if o.outcome == nil || o.effect != nil || !w.journal.hold(o) {
+			rest = append(rest, o)
+		}
+	}
+	return rest
+}
+
+// unfold goes on with the journal, if it is its turn.
+func (w *writer) unfold(process bool) {
+	j := w.journal
+	if j == nil || j.empty() {
+		return
+	}
+	awaited := j.awaited()
+	if !process && !awaited && !j.pressed || j.wait(time.Now()) != 0 {
+		return
+	}
+	if err := w.advance(awaited || j.pressed && !w.courtesy.quick()); err != nil {
+		j.retryAt = time.Now().Add(unfoldRetry)
+		j.tell(err)
+	}
+}
+
+// advance is one step of the journal; with all, whatever its deliveries may wait for.
+func (w *writer) advance(all bool) error {
+	engine, ok := w.engine.(*sqliteEngine)
+	if !ok {
+		return errors.New("relay: this engine has no journal")
+	}
+	var progress bool
+	err := w.transact(context.Background(), func(ctx context.Context, t *txn) (err error) {
+		progress, err = engine.advance(ctx, t, all)
+		return err
+	})
+	w.journal.stalled = err == nil && !progress
+	return err
+}
+
+// leaveJournal makes the rows of everything in the journal that was claimed, so that nothing is lost that is known of it.
+func (w *writer) leaveJournal() {
+	for j := w.journal; j != nil && !j.empty() && j.groups[0].offered; {
+		if w.advance(true) != nil {
+			return
+		}
+	}
+}

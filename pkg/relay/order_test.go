@@ -74,6 +74,45 @@ func TestOrder_ABlockedKeyIsNotPassedOverAgain(t *testing.T) {
 	})
 }
 
+// TestOrder_WhateverEndsAHeadFreesTheNext: what waits behind a failed head is not among the due, until that is retried,
+// cancelled or removed, by itself or by a filter.
+func TestOrder_WhateverEndsAHeadFreesTheNext(t *testing.T) {
+	failed := relay.Bulk{Filter: relay.DeliveryFilter{State: relay.Failed}}
+	for name, end := range map[string]func(f *fixture, head relay.Delivery) error{
+		"retried":           func(f *fixture, head relay.Delivery) error { _, err := f.Retry(f.t.Context(), head.ID); return err },
+		"retried by filter": func(f *fixture, _ relay.Delivery) error { _, err := f.RetryAll(f.t.Context(), failed); return err },
+		"cancelled":         func(f *fixture, head relay.Delivery) error { return f.Cancel(f.t.Context(), head.ID) },
+		"cancelled by filter": func(f *fixture, _ relay.Delivery) error {
+			_, err := f.CancelAll(f.t.Context(), failed)
+			return err
+		},
+		"removed": func(f *fixture, _ relay.Delivery) error {
+			f.clock.advance(2 * day)
+			_, err := f.retention(relay.RetentionPolicy{Delivered: day, Failed: day}).Pass(f.t.Context())
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachEngine(t, func(t *testing.T, e engine) {
+				f := open(t, e, func(c *relay.Config) { c.Schedule = relay.Schedule{0} })
+				f.target("a")
+				seen := f.dispatch(runners{"a": answer(relay.Permanent(errDown), relay.Delivered(""))})
+				head := f.only(f.append(relay.Draft{OrderingKey: "k", Targets: []string{"a"}}).ID)
+				next(t, seen)
+				f.fill(3, relay.Draft{OrderingKey: "k", Targets: []string{"a"}})
+				eventually(t, "all are behind", func() bool { return f.number(countDue) == 0 })
+				if err := end(f, head); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, "the others are delivered", func() bool {
+					return f.number(`SELECT count(*) FROM deliveries WHERE state = 'pending' OR state = 'delivering'`) == 0
+				})
+				f.balanced()
+			})
+		})
+	}
+}
+
 // TestOrder_RandomFatesKeepTheOrder has deliveries of a few keys fail, be cancelled and be retried by hand while they
 // run. In the end all that was not cancelled is delivered, and each key in its order.
 func TestOrder_RandomFatesKeepTheOrder(t *testing.T) {

@@ -16,9 +16,15 @@ import (
 // stack is the shipped docker-compose.yml, brought up as a project of its own on ports of its own.
 type stack struct {
 	project            string
+	files              []string // below the repository's root; none: the one that Compose finds
 	env                []string
 	public             string // base URL of the receiver's public port
 	receiver, producer api
+}
+
+// newStack is a project with a name of its own.
+func newStack(settings ...string) *stack {
+	return &stack{project: "signet-e2e-" + strings.ToLower(rand.Text()[:8]), env: settings}
 }
 
 // startStack brings the shipped file up as it stands, with settings a user could put into .env, and takes everything
@@ -26,7 +32,7 @@ type stack struct {
 func startStack(t *testing.T, settings ...string) *stack {
 	t.Helper()
 	needImages(t)
-	s := &stack{project: "signet-e2e-" + strings.ToLower(rand.Text()[:8]), env: settings}
+	s := newStack(settings...)
 	s.public = s.publish(t, "RECEIVER_PORT")
 	s.receiver.base = s.publish(t, "RECEIVER_ADMIN_PORT")
 	s.producer.base = s.publish(t, "PRODUCER_PORT")
@@ -65,14 +71,23 @@ func freePort(t *testing.T) string {
 
 // compose runs docker compose on the shipped file.
 func (s *stack) compose(ctx context.Context, args ...string) (string, error) {
-	out, err := run(ctx, "../..", s.env, "docker", append([]string{"compose", "--project-name", s.project}, args...)...)
+	all := []string{"compose", "--project-name", s.project}
+	for _, file := range s.files {
+		all = append(all, "--file", file)
+	}
+	out, err := run(ctx, "../..", s.env, "docker", append(all, args...)...)
 	return strings.TrimSpace(out), err
 }
 
 // must is compose where it has to succeed within two minutes.
 func (s *stack) must(t *testing.T, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	return s.mustWithin(t, 2*time.Minute, args...)
+}
+
+func (s *stack) mustWithin(t *testing.T, limit time.Duration, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	out, err := s.compose(ctx, args...)
 	if err != nil {

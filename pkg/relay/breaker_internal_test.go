@@ -128,13 +128,13 @@ func TestBreaker_WhatBeganBeforeAChangeTellsNothing(t *testing.T) {
 	}
 }
 
-// TestPace_NeverStartsMoreThanItMay: however time passes and whatever is asked, in every span of time t at most
+// TestBucket_NeverStartsMoreThanItMay: however time passes and whatever is asked, in every span of time t at most
 // burst + rate × t attempts start.
-func TestPace_NeverStartsMoreThanItMay(t *testing.T) {
+func TestBucket_NeverStartsMoreThanItMay(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		perSecond := rapid.OneOf(rapid.Float64Range(MinTargetRate, 50), rapid.Float64Range(50, MaxTargetRate)).Draw(rt, "rate")
-		var p pace
+		var p bucket
 		p.set(perSecond, noon)
 		var starts []time.Time
 		now := noon
@@ -167,9 +167,9 @@ func TestPace_NeverStartsMoreThanItMay(t *testing.T) {
 	})
 }
 
-func TestPace_Changes(t *testing.T) {
+func TestBucket_Changes(t *testing.T) {
 	t.Parallel()
-	var p pace
+	var p bucket
 	if !p.start(noon) || p.ready(noon, 7) != 7 || p.wait(noon) != 0 {
 		t.Error("there is a bound without a rate")
 	}

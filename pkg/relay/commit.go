@@ -104,26 +104,22 @@ var errTooSlow = errors.New("relay: effect took longer than allowed")
 // runEffects commits a group of effects together. When anything goes wrong, all of it is rolled back and
 // each is left to run alone, so that none fails another; but one that used up its time has had its chance.
 func (w *writer) runEffects(group []*op) {
-	if len(group) == 0 {
+	if group = w.inTime(group); len(group) == 0 {
 		return
 	}
-	began, last := time.Now(), 0
+	sortBundles(group)
+	began, ran := time.Now(), 0
 	err := w.transact(context.Background(), func(ctx context.Context, t *txn) error {
 		var outcomes []*result
-		for i, o := range group {
-			if i > 0 && time.Since(began) > w.groupTime {
-				break
-			}
-			last = i
-			var err error
-			if o.outcome, err = w.runner.run(ctx, t, o, w.cfg.EffectTimeout); err != nil {
+		for ran < len(group) && (ran == 0 || time.Since(began) <= w.groupTime) {
+			n, ended, err := w.runNext(ctx, t, group[ran:], w.cfg.EffectTimeout)
+			ran += n
+			if err != nil {
 				return err
 			}
-			if o.outcome != nil {
-				outcomes = append(outcomes, o.outcome)
-			}
+			outcomes = append(outcomes, ended...)
 		}
-		w.courtesy.ran(last+1, time.Since(began))
+		w.courtesy.ran(ran, time.Since(began))
 		if err := t.settle(ctx, outcomes); err != nil {
 			return err
 		}
@@ -134,6 +130,7 @@ func (w *writer) runEffects(group []*op) {
 		}
 		return nil
 	})
+	last := max(ran-1, 0)
 	done, rest := group[:last+1], group[last+1:]
 	switch {
 	case errors.Is(err, errNotBegun):
@@ -144,7 +141,7 @@ func (w *writer) runEffects(group []*op) {
 		rest = group
 	case err == nil || len(group) == 1:
 		reportAll(done, err)
-	case errors.Is(err, errTooSlow):
+	case errors.Is(err, errTooSlow) && !errors.Is(err, errApart):
 		done[last].report(err)
 		rest = append(done[:last:last], rest...)
 	default:
@@ -163,7 +160,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	}
 	defer s.release()
 	t := newTxn(w.engine, s, w.shard)
-	t.offers, t.health, t.crowd = w.wake.offers, w.wake.health, w.crowd
+	t.offers, t.health, t.crowd = w.wake.offers, w.wake.health, w.crowd.Load()
 	if t.now, err = s.begin(ctx); err != nil {
 		s.rollback()
 		return fmt.Errorf("%w: %w", errNotBegun, err)
@@ -185,6 +182,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 		}
 		return w.engine.classify(err)
 	}
+	reportAll(t.held, nil)
 	return nil
 }
 
@@ -198,12 +196,11 @@ func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFu
 
 func (w *writer) committed(t *txn) {
 	w.enter(t)
-	w.wake.add(t.due)
 	w.wake.health.committed(t.conditions)
 	if t.targetsChanged { // one may be disabled now
 		w.wake.offers.close()
-		w.wake.targetsChanged()
 	}
+	w.wake.committed(t.due, t.targetsChanged)
 	if w.wake.offers.commit(t.born) {
 		w.wake.ring()
 	}

@@ -16,6 +16,11 @@ type DispatcherConfig struct {
 	Poll     time.Duration                // the longest time between two looks for due work: 1 s
 	Breaker  Breaker                      // of every target outside the database
 
+	// Refresh, if there is one, is called before the dispatcher looks which targets there are: at the start, at each
+	// poll, and when targets have been changed, here or by another process that told of it. It is for what the service
+	// keeps in memory of its targets. It holds up the dispatcher, so it does little when nothing has changed.
+	Refresh func(ctx context.Context) error
+
 	// TargetChanged is told when a target's breaker opens or closes in this process, and when the engine has disabled a
 	// target. It is called from several goroutines, the writer's among them: it must not block, nor call the store.
 	TargetChanged func(TargetChange)
@@ -39,6 +44,7 @@ type Dispatcher struct {
 	quit     chan struct{}
 	loopDone chan struct{}
 	running  sync.WaitGroup // attempts, and the recording of their outcomes
+	crew     *crew          // runs attempts
 	once     sync.Once
 	started  atomic.Bool
 
@@ -67,6 +73,7 @@ func NewDispatcher(s *Store, cfg DispatcherConfig) *Dispatcher {
 		store: s, cfg: cfg, lanes: map[string]*lane{}, active: map[string]*lane{}, unresolved: map[string]bool{},
 		ended: map[string]int{}, finished: make(chan struct{}, 1), quit: make(chan struct{}), loopDone: make(chan struct{}),
 	}
+	d.crew = newCrew(d.quit)
 	d.attempts, d.abort = context.WithCancel(context.Background())
 	d.begins, d.stop = context.WithCancel(d.attempts)
 	return d
@@ -136,6 +143,7 @@ func (d *Dispatcher) loop() {
 func (d *Dispatcher) round() time.Duration {
 	targets, changed := d.store.wake.take()
 	if changed {
+		d.refreshService()
 		d.refresh()
 	}
 	for id := range targets {
@@ -254,6 +262,7 @@ func (d *Dispatcher) freed() {
 		}
 		l.held -= n
 		d.active[target] = l
+		l.ended(n, time.Now())
 		if l.retired && l.held == 0 {
 			d.drop(target)
 		}

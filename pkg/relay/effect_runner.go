@@ -15,13 +15,16 @@ type effectRunner struct {
 
 var errGoexit = errors.New("relay: effect ended its goroutine")
 
-// run runs an effect until its time is over; then its transaction is taken from it, and it is left alone.
-func (e *effectRunner) run(all context.Context, t *txn, o *op, limit time.Duration) (*result, error) {
+// runEffect runs an effect, or several in one call, until its time is over; then its transaction is taken from it, and
+// it is left alone.
+func runEffect[T any](
+	all context.Context, e *effectRunner, t *txn, effect func(context.Context, *userTx) (T, error), limit time.Duration,
+) (T, error) {
 	ctx, cancel := context.WithTimeout(all, limit)
 	defer cancel()
 	u := &userTx{t: t, ctx: ctx, all: all}
 	type answer struct {
-		outcome *result
+		outcome T
 		err     error
 	}
 	answers := make(chan answer, 1)
@@ -33,7 +36,7 @@ func (e *effectRunner) run(all context.Context, t *txn, o *op, limit time.Durati
 			}
 			answers <- a
 		}()
-		a.outcome, a.err = o.effect(ctx, u)
+		a.outcome, a.err = effect(ctx, u)
 	})
 	var a answer
 	select {

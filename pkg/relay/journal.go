@@ -288,6 +288,10 @@ func (j *journal) wait(now time.Time) time.Duration {
 	return 0
 }
 
+// outcomes says whether what is to be recorded first are outcomes of attempts outside of the database: nobody gives way
+// with those.
+func (j *journal) outcomes() bool { return !j.empty() && j.groups[0].remote }
+
 // awaited says whether somebody waits for rows. Any goroutine may ask.
 func (j *journal) awaited() bool {
 	j.mu.Lock()

@@ -17,7 +17,6 @@ func (w *writer) enter(t *txn) {
 	}
 	w.journal.add(t.journaled, t.keys)
 	w.journal.remove(t.unfolded)
-	reportAll(t.held, nil)
 }
 
 // journaling says whether the transaction changes what is in the journal.
@@ -67,7 +66,7 @@ func (w *writer) unfold(process bool) {
 		return
 	}
 	awaited := j.awaited()
-	if !process && !awaited && !j.pressed || j.wait(time.Now()) != 0 {
+	if !process && !awaited && !j.pressed && !j.outcomes() || j.wait(time.Now()) != 0 {
 		return
 	}
 	if err := w.advance(awaited || j.pressed && !w.courtesy.quick()); err != nil {

@@ -9,8 +9,20 @@ import (
 // their claim is being committed. What waits here is under a lease, so it stays small.
 const prefetch = 2
 
-// effectPrefetch is the same for effects, which run by the group.
-const effectPrefetch = 12
+// A target that is quick gets more of them, as many as it got through in paceTime: claiming costs a commit, and whoever is
+// quick would wait for it.
+const (
+	maxPrefetch = 8
+	paceTime    = 50 * time.Millisecond
+)
+
+// effectPrefetch is the same for effects, which run by the group: the more of them, the less each costs. That is worth some
+// memory, but where messages are large no more than effectBytes for one lane, or what leastPrefetch makes of it.
+const (
+	effectPrefetch = 12
+	leastPrefetch  = 4
+	effectBytes    = 16 << 20
+)
 
 // lane is one target's share of the dispatcher. Its fields belong to the dispatcher's loop, but for slots, breaker,
 // quietUntil, closed and disabling.
@@ -19,11 +31,15 @@ type lane struct {
 	limit   int           // attempts at once
 	slots   chan struct{} // one token for each attempt that is running
 	held    int           // claimed and not over
-	look    bool          // there may be something due
-	retired bool          // its target is disabled or gone
-	nextAt  time.Time     // when the next one is due, as far as is known
-	pace    pace          // of the attempts it starts
-	breaker *breaker      // of a target outside the database
+	over    int           // since when its pace was last looked at
+	pace    int           // how many were over in the last paceTime
+	since   time.Time
+	look    bool      // there may be something due
+	retired bool      // its target is disabled or gone
+	nextAt  time.Time // when the next one is due, as far as is known
+	size    int       // bytes of a message, about what the last ones had; 0: not known yet
+	bucket  bucket    // of the attempts it starts
+	breaker *breaker  // of a target outside the database
 
 	quietUntil atomic.Int64 // Unix microseconds: the target asked to be left alone until then
 	closed     atomic.Bool  // an attempt's outcome disables the target
@@ -51,7 +67,7 @@ func (l *lane) update(t Target, r Runner, now time.Time) {
 	if limit != l.limit { // attempts that run give their token back to the channel they took it from
 		l.limit, l.slots = limit, make(chan struct{}, limit)
 	}
-	l.pace.set(t.Rate, now)
+	l.bucket.set(t.Rate, now)
 }
 
 // room is how many deliveries to claim now.
@@ -59,19 +75,22 @@ func (l *lane) room(now time.Time) int {
 	if l.shut(now) || !l.due(now) {
 		return 0
 	}
-	free, least := l.capacity()-l.held, l.limit/2
-	if l.pace.limiter != nil {
-		least = min(least, l.pace.enough())
+	free, enough := l.capacity()-l.held, l.limit/2
+	switch {
+	case l.bucket.limiter != nil:
+		enough = min(enough, l.bucket.enough())
+	case l.runner.effects != nil:
+		enough = l.capacity() / 4
 	}
-	if free < least && l.held > 0 { // a larger claim later costs less than a small one now
+	if free < enough && l.held > 0 { // a larger claim later costs less than a small one now
 		return 0
 	}
 	n := l.allowed(now, free)
 	if n < free && l.held > 0 { // what is held comes first
 		return 0
 	}
-	if ready := l.pace.ready(now, n); ready < n {
-		if n = ready; n < l.pace.enough() {
+	if ready := l.bucket.ready(now, n); ready < n {
+		if n = ready; n < l.bucket.enough() {
 			return 0
 		}
 	}
@@ -94,12 +113,21 @@ func (l *lane) allowed(now time.Time, want int) int {
 // claimed starts at once, so that the rate holds for the attempts and not only for the claims.
 func (l *lane) capacity() int {
 	switch {
-	case l.pace.limiter != nil:
+	case l.bucket.limiter != nil:
 		return l.limit
 	case l.runner.effect != nil:
-		return effectPrefetch * l.limit
+		return max(leastPrefetch*l.limit, min(effectPrefetch*l.limit, effectBytes/max(l.size, 1)))
 	}
-	return prefetch * l.limit
+	return max(prefetch*l.limit, min(l.pace, maxPrefetch*l.limit))
+}
+
+// ended takes note of attempts that are over, by this process's own clock.
+func (l *lane) ended(n int, now time.Time) {
+	l.over += n
+	if took := now.Sub(l.since); took >= paceTime {
+		l.pace = int(int64(l.over) * int64(paceTime) / int64(took))
+		l.over, l.since = 0, now
+	}
 }
 
 // places is how many deliveries may be born leased: those that are due come first, and are claimed.
@@ -108,16 +136,16 @@ func (l *lane) places(now time.Time) int {
 	if n <= 0 || l.shut(now) || l.due(now) || l.allowed(now, n) < n {
 		return 0
 	}
-	return l.pace.ready(now, n)
+	return l.bucket.ready(now, n)
 }
 
-// admit spends what the pace has for one attempt that is to start now. False: it is to wait, for as long as the answer.
+// admit spends what the rate has for one attempt that is to start now. False: it is to wait, for as long as the answer.
 func (l *lane) admit(now time.Time) (wait time.Duration, ok bool) {
-	if l.pace.limiter != nil && l.held > l.limit { // it was born while another one was claimed
+	if l.bucket.limiter != nil && l.held > l.limit { // it was born while another one was claimed
 		return halfOpenWait, false
 	}
-	if !l.pace.start(now) {
-		return l.pace.wait(now), false
+	if !l.bucket.start(now) {
+		return l.bucket.wait(now), false
 	}
 	return 0, true
 }
@@ -155,9 +183,9 @@ func (l *lane) wait(now time.Time, poll time.Duration) time.Duration {
 	return poll
 }
 
-// hold is for how long what is due has to wait for the breaker or the pace; an hour when it waits for an attempt's end.
+// hold is for how long what is due has to wait for the breaker or the rate; an hour when it waits for an attempt's end.
 func (l *lane) hold(now time.Time) time.Duration {
-	wait := l.pace.wait(now)
+	wait := l.bucket.wait(now)
 	if l.runner.effect == nil {
 		wait = max(wait, l.breaker.wait(now))
 	}

@@ -35,8 +35,8 @@ func TestLane_Room(t *testing.T) {
 		"effects have no breaker":    {Target{}, effect, opened, 0, effectPrefetch * 32, effectPrefetch * 32, 0},
 		"with a rate, no prefetch":   {Target{Concurrency: 8, Rate: MaxTargetRate}, remote, nil, 0, 8, 8, 0},
 		"with a rate, by the burst":  {Target{Rate: 100}, remote, nil, 0, 10, 10, 0},
-		"with a rate, all spent":     {Target{Rate: 4}, remote, func(l *lane) { l.pace.start(noon) }, 0, 0, 0, time.Second / 4},
-		"with a rate, one is ready":  {Target{Rate: 4}, remote, func(l *lane) { l.pace.start(noon) }, time.Second / 4, 1, 1, 0},
+		"with a rate, all spent":     {Target{Rate: 4}, remote, func(l *lane) { l.bucket.start(noon) }, 0, 0, 0, time.Second / 4},
+		"with a rate, one is ready":  {Target{Rate: 4}, remote, func(l *lane) { l.bucket.start(noon) }, time.Second / 4, 1, 1, 0},
 		"with a rate, slow attempts": {Target{Rate: 4}, remote, func(l *lane) { l.held = 31 }, 0, 1, 1, 0},
 		"quiet":                      {Target{}, remote, func(l *lane) { l.quietUntil.Store(noon.Add(time.Minute).UnixMicro()) }, 0, 0, 0, time.Second},
 		"disabled in a moment":       {Target{}, remote, func(l *lane) { l.closed.Store(true) }, 0, 0, 0, time.Second},
@@ -82,5 +82,33 @@ func TestLane_EnabledAgain(t *testing.T) {
 	l.retired = true
 	if l.update(Target{}, remote, noon); l.room(noon) == 0 {
 		t.Error("closed after it was enabled")
+	}
+}
+
+// TestLane_capacity: effects are held by the hundred, unless their messages are large.
+func TestLane_capacity(t *testing.T) {
+	t.Parallel()
+	together := Effects(func(context.Context, Tx, []Job) []Outcome { return nil })
+	one := Effect(func(context.Context, Tx, Job) Outcome { return Delivered("") })
+	for name, tt := range map[string]struct {
+		runner Runner
+		size   int
+		want   int
+	}{
+		"remote":              {Remote(func(context.Context, Job) Outcome { return Delivered("") }), 1 << 20, prefetch * 10},
+		"effect, not known":   {one, 0, effectPrefetch * 10},
+		"effect, small":       {one, 600, effectPrefetch * 10},
+		"effect, a megabyte":  {one, 1 << 20, leastPrefetch * 10},
+		"together, small":     {together, 600, effectPrefetch * 10},
+		"together, some size": {together, effectBytes / 100, 100},
+	} {
+		l := newLane(Target{Concurrency: 10}, tt.runner, Breaker{}.withDefaults(), noon)
+		l.size = tt.size
+		if got := l.capacity(); got != tt.want {
+			t.Errorf("%s: holds %d, want %d", name, got, tt.want)
+		}
+		if got := l.room(time.Now()); got != tt.want {
+			t.Errorf("%s: room for %d, want %d", name, got, tt.want)
+		}
 	}
 }

@@ -81,6 +81,7 @@ func (o *offers) close() {
 	defer o.mu.Unlock()
 	clear(o.places)
 	clear(o.locals)
+	o.moved()
 }
 
 // collect is for the dispatcher: what was born since the last time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 )
 
 // The life of an operation: its caller may withdraw it only while the writer has not taken it, so that what
@@ -26,7 +27,9 @@ type op struct {
 	tries   int // of an effect, alone
 
 	delivery bool            // the effect of a delivery: nobody waits for it
+	bundle   *bundled        // nil, or it may run together with others of its target
 	group    *group          // of the journal, in which its delivery is; or nil
+	lease    time.Time       // of that delivery, by this process's clock: not begun after it
 	until    context.Context // nil, or not begun after this has ended
 }
 

@@ -72,8 +72,9 @@ type EffectFunc func(ctx context.Context, tx Tx, job Job) Outcome
 
 // Runner performs attempts: either outside the database or inside it.
 type Runner struct {
-	remote RemoteFunc
-	effect EffectFunc
+	remote  RemoteFunc
+	effect  EffectFunc
+	effects EffectsFunc // nil, or the same as effect for several at once
 }
 
 // Remote makes a runner for a target outside the database.

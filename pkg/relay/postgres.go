@@ -20,14 +20,21 @@ import (
 // which replaces those that broke: a database that was away needs nothing from us when it is back.
 type postgresEngine struct {
 	writers, forCallers, forEngine *sql.DB
+	dialect                        dialect
+	listening                      *pgx.ConnConfig // nil: LISTEN is not wanted
+	schema                         string          // in which the tables are
 
 	// idle is after how long the server ends a transaction whose client is silent, so that one that was stopped in the
 	// middle does not hold its locks for ever; patience, how long a statement waits for another's locks.
 	idle, patience time.Duration
+	begin          string // see beginning
 }
 
 // Connections of one store that write: one for each of its writers, and one to spare for what is read back.
 const postgresWriters = 5
+
+// listenParam in a database URL turns LISTEN off.
+const listenParam = "listen"
 
 // connectTime bounds a connection attempt where the URL does not (connect_timeout).
 const connectTime = 5 * time.Second
@@ -49,7 +56,20 @@ func openPostgres(ctx context.Context, cfg Config) (_ *postgresEngine, err error
 	if conn.RuntimeParams["synchronous_commit"] == "" {
 		conn.RuntimeParams["synchronous_commit"] = "on"
 	}
+	listen := conn.RuntimeParams[listenParam]
+	delete(conn.RuntimeParams, listenParam) // the server would not know it
+	if listen != "" && listen != "on" && listen != "off" {
+		return nil, fmt.Errorf("%w database URL: %s is %q, want on or off", ErrInvalid, listenParam, listen)
+	}
+	// Behind a transaction pooler any connection may be brought what another one listens to, and would keep it.
+	conn.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) {}
 	e := &postgresEngine{idle: cfg.EffectTimeout + cfg.AppendWait, patience: max(cfg.EffectTimeout/2, time.Millisecond)}
+	e.begin = e.beginning()
+	if listen != "off" {
+		e.listening = conn.Copy()
+		e.listening.OnNotification = nil
+		e.listening.RuntimeParams["application_name"] += " listen"
+	}
 	callers := 2 * max(2, runtime.GOMAXPROCS(0))
 	e.writers, e.forCallers, e.forEngine = pool(conn, postgresWriters), pool(conn, callers), pool(conn, 1)
 	if err := e.check(ctx); err != nil {
@@ -93,6 +113,7 @@ func (e *postgresEngine) check(ctx context.Context) error {
 	case encoding != "UTF8":
 		return fmt.Errorf("the database's encoding is %s, want UTF8", encoding)
 	}
+	e.schema = schema.String
 	return nil
 }
 
@@ -102,10 +123,10 @@ func (e *postgresEngine) durability(ctx context.Context) (Durability, error) {
 	return d, err
 }
 
-func (*postgresEngine) translate(query string) string { return toPostgres(query) }
+func (e *postgresEngine) translate(query string) string { return e.dialect.translate(query) }
 
 func (e *postgresEngine) readers() (callers, engineReader reader) {
-	check := func(query string) error { return guardForeign(query, true) }
+	check := func(query string) error { return e.dialect.guard(query, true) }
 	return reader{e.forCallers, check, e.translate}, reader{e.forEngine, check, e.translate}
 }
 

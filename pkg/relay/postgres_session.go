@@ -17,8 +17,9 @@ import (
 // postgresSession is a connection for one transaction. Its isolation level is READ COMMITTED: each statement sees what
 // was committed before it, and whatever must not change under it is locked.
 type postgresSession struct {
-	conn  *sql.Conn
-	start string
+	conn    *sql.Conn
+	start   string
+	dialect *dialect
 }
 
 func (e *postgresEngine) session(ctx context.Context) (session, error) {
@@ -26,12 +27,12 @@ func (e *postgresEngine) session(ctx context.Context) (session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &postgresSession{conn: conn, start: e.start()}, nil
+	return &postgresSession{conn: conn, start: e.begin, dialect: &e.dialect}, nil
 }
 
-// start begins a transaction and asks for the time, in one round trip. Settings are the transaction's own, so that
+// beginning begins a transaction and asks for the time, in one round trip. Settings are the transaction's own, so that
 // they hold with a pooler in between as well.
-func (e *postgresEngine) start() string {
+func (e *postgresEngine) beginning() string {
 	return fmt.Sprintf(`BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL idle_in_transaction_session_timeout = %d; SET LOCAL lock_timeout = %d; SELECT relay_now()`,
 		e.idle.Milliseconds(), e.patience.Milliseconds())
@@ -87,22 +88,22 @@ func (s *postgresSession) rollback() {
 func (s *postgresSession) release() { _ = s.conn.Close() }
 
 func (s *postgresSession) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
-	return s.conn.ExecContext(ctx, toPostgres(query), args...)
+	return s.conn.ExecContext(ctx, s.dialect.translate(query), args...)
 }
 
 func (s *postgresSession) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	return s.conn.QueryContext(ctx, toPostgres(query), args...)
+	return s.conn.QueryContext(ctx, s.dialect.translate(query), args...)
 }
 
 func (s *postgresSession) foreignExec(ctx context.Context, query string, args []any) (sql.Result, error) {
-	if err := guardForeign(query, false); err != nil {
+	if err := s.dialect.guard(query, false); err != nil {
 		return nil, err
 	}
 	return s.exec(ctx, query, numbers(args))
 }
 
 func (s *postgresSession) foreignQuery(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	if err := guardForeign(query, false); err != nil {
+	if err := s.dialect.guard(query, false); err != nil {
 		return nil, err
 	}
 	return s.query(ctx, query, numbers(args))

@@ -142,7 +142,10 @@ func TestPostgres_TwoStoresShareTheWork(t *testing.T) {
 // its effect nor its outcome count.
 func TestPostgres_LateHolderIsRefused(t *testing.T) {
 	t.Parallel()
-	f := open(t, postgres, func(c *relay.Config) { c.Lease = time.Minute; c.EffectTimeout = 20 * time.Second })
+	f := open(t, postgres, func(c *relay.Config) {
+		c.Lease, c.EffectTimeout = time.Minute, 20*time.Second
+		c.URL += "&listen=off" // the slow one hears nothing of the lease's end
+	})
 	g := f.beside(func(c *relay.Config) { // ten minutes ahead of the first one
 		c.Now = func() time.Time { return f.clock.Now().Add(10 * time.Minute) }
 	})

@@ -12,6 +12,7 @@ func (d *Dispatcher) housekeep() {
 	if _, err := d.store.sweep(d.attempts); err != nil {
 		d.cfg.Log("sweep expired leases", err)
 	}
+	d.refreshService()
 	d.refreshChanged()
 	if err := d.store.readFailing(d.attempts); err != nil {
 		d.cfg.Log("read which targets fail", err)
@@ -30,6 +31,16 @@ func (d *Dispatcher) lookAt(id string) {
 	if l := d.lanes[id]; l != nil {
 		l.look = true
 		d.active[id] = l
+	}
+}
+
+// refreshService has the service look at what it keeps of its targets.
+func (d *Dispatcher) refreshService() {
+	if d.cfg.Refresh == nil {
+		return
+	}
+	if err := d.cfg.Refresh(d.attempts); err != nil {
+		d.cfg.Log("refresh what the service knows of its targets", err)
 	}
 }
 

@@ -27,11 +27,13 @@ func (d *Dispatcher) startPaced(l *lane, c claimed, job Job) {
 // start begins an attempt.
 func (d *Dispatcher) start(l *lane, c claimed, job Job) {
 	d.running.Add(1)
+	l.size += (len(job.Message.Body) + len(job.Message.Headers) - l.size) / 8
 	if l.runner.effect != nil {
-		d.apply(l.runner.effect, c, job)
+		d.apply(l.runner, c, job)
 		return
 	}
-	go d.run(l, l.runner.remote, l.slots, c, job)
+	remote, slots := l.runner.remote, l.slots
+	d.crew.do(func() { d.run(l, remote, slots, c, job) })
 }
 
 // run performs one attempt outside the database and has its outcome recorded.
@@ -123,18 +125,25 @@ func (n *notDelivered) Error() string { return "relay: effect answered other tha
 // apply queues a delivery's effect: the effect, the delivery's completion and its attempt are one transaction. With any
 // other outcome than delivered the effect is rolled back and the outcome recorded alone. Nothing waits here: when it is
 // over, the writer says so.
-func (d *Dispatcher) apply(effect EffectFunc, c claimed, job Job) {
+func (d *Dispatcher) apply(runner Runner, c claimed, job Job) {
 	r := d.result(c, job)
-	o := newEffectOp(func(ctx context.Context, u *userTx) (*result, error) {
-		done := d.result(c, job)
-		done.outcome = effect(ctx, u, job)
-		if done.outcome.Verdict != VerdictDelivered {
-			return nil, &notDelivered{done.outcome}
+	delivered := func(out Outcome, began time.Time) *result {
+		return &result{
+			claimed: c, job: job, schedule: r.schedule, outcome: out, started: began, took: d.store.cfg.Now().Sub(began),
 		}
-		done.took = d.store.cfg.Now().Sub(done.started)
-		return done, nil
+	}
+	o := newEffectOp(func(ctx context.Context, u *userTx) (*result, error) {
+		began := d.store.cfg.Now()
+		out := runner.effect(ctx, u, job)
+		if out.Verdict != VerdictDelivered {
+			return nil, &notDelivered{out}
+		}
+		return delivered(out, began), nil
 	})
-	o.delivery, o.until, o.group = true, d.begins, c.place.group
+	if runner.effects != nil {
+		o.bundle = &bundled{target: c.delivery.TargetID, apply: runner.effects, job: job, done: delivered, now: d.store.cfg.Now}
+	}
+	o.delivery, o.lease, o.until, o.group = true, c.until, d.begins, c.place.group
 	o.after = func(err error) {
 		if done := o.outcome; err == nil {
 			d.observe(done, job)

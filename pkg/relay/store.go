@@ -22,12 +22,15 @@ type Config struct {
 	EffectTimeout time.Duration // how long an effect may hold the database: 250 ms
 	Lease         time.Duration // how long a claimed delivery is held: 60 s; longer than any attempt may take
 	journaled     bool          // everything goes through the journal, for tests
-
-	AppendWait time.Duration // how long an append waits for a place in the queue: 2 s
+	AppendWait    time.Duration // how long an append waits for a place in the queue: 2 s
 
 	// DisableAfter disables a target of whose attempts none has succeeded since one failed that long ago: 0: never. It
 	// is looked at when an attempt fails. Enabling the target gives it as long again.
 	DisableAfter time.Duration
+
+	// Note is told once of what costs no more than some waiting, such as a LISTEN that PostgreSQL or a pooler refuses:
+	// for a log at its finest level. It may be nil, and is called from a goroutine of the store's own.
+	Note func(what string, err error)
 }
 
 // Migrations are a service's own tables: files named "0001_name.sql", each run once, in the order of their
@@ -81,6 +84,9 @@ func (c Config) withDefaults() Config {
 	if c.AppendWait == 0 {
 		c.AppendWait = 2 * time.Second
 	}
+	if c.Note == nil {
+		c.Note = func(string, error) {}
+	}
 	return c
 }
 
@@ -123,7 +129,7 @@ func (s *Store) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.engine = e
+		s.engine, s.wake.others = e, newNotifier(e, s.wake, s.ids.next("", time.Now()), s.cfg.Note)
 		s.appends = newWriter(e, s.cfg, s.wake, newShard(), max(s.cfg.AppendWait, appendTime))
 		s.claims = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
 		s.changes = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
@@ -146,6 +152,7 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	if !isFile { // other processes may be at work
+		s.wake.others.start()
 		return nil
 	}
 	return s.takeBack(ctx)
@@ -166,6 +173,9 @@ func (s *Store) Close() error {
 	}
 	for _, w := range s.writers() {
 		w.stop()
+	}
+	if s.wake.others != nil {
+		s.wake.others.close()
 	}
 	return s.engine.close()
 }

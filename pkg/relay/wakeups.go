@@ -12,6 +12,7 @@ type wakeups struct {
 	offers *offers // the other way round
 	health *health // of the targets
 
+	others  *notifier // nil: there are none
 	mu      sync.Mutex
 	targets map[string]struct{}
 	changed bool // targets were created, changed, enabled or disabled
@@ -36,6 +37,17 @@ func (w *wakeups) targetsChanged() {
 	w.changed = true
 	w.mu.Unlock()
 	w.ring()
+}
+
+// committed takes note of what a commit of this process has changed.
+func (w *wakeups) committed(targets map[string]struct{}, changed bool) {
+	w.add(targets)
+	if changed {
+		w.targetsChanged()
+	}
+	if w.others != nil {
+		w.others.tell(targets, changed)
+	}
 }
 
 func (w *wakeups) ring() {

@@ -39,8 +39,8 @@ type writer struct {
 	processing chan *op // effects of deliveries: these give way to appends
 	alone      []*op    // effects whose shared transaction failed; each runs in one of its own
 	courtesy   courtesy
-	journal    *journal // nil: the engine has none
-	crowd      bool     // many append at once
+	journal    *journal    // nil: the engine has none
+	crowd      atomic.Bool // many append at once
 	runner     effectRunner
 	peeked     *op // of processing, taken out of its queue too early
 
@@ -176,7 +176,7 @@ func (w *writer) next() (*op, bool) {
 		nudge = w.journal.nudge
 		wait := w.journal.wait(time.Now())
 		switch {
-		case wait == 0 && (processing != nil || w.journal.awaited() || w.journal.pressed):
+		case wait == 0 && (processing != nil || w.journal.awaited() || w.journal.pressed || w.journal.outcomes()):
 			select {
 			case o := <-w.ops:
 				return o, true
@@ -228,7 +228,7 @@ func (w *writer) turn(first *op) {
 	}
 	engine = gather(engine, w.ops, limit)
 	began := time.Now()
-	w.crowd = w.courtesy.journaling(engine, began)
+	w.crowd.Store(w.courtesy.journaling(engine, began))
 	w.runEngine(w.hold(engine))
 	committed := time.Now()
 	w.courtesy.appended(engine, began, committed)
@@ -243,7 +243,7 @@ func (w *writer) turn(first *op) {
 			effects = w.gatherProcessing(effects, w.courtesy.group(committed))
 		}
 	}
-	w.crowd = w.crowd || len(effects) >= journalCrowd
+	w.crowd.Store(w.crowd.Load() || len(effects) >= journalCrowd)
 	w.runEffects(effects)
 	w.unfold(process)
 	if process {

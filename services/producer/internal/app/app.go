@@ -145,6 +145,7 @@ func (a *App) openStore(ctx context.Context) error {
 	store, err := relay.Open(ctx, relay.Config{
 		URL: a.cfg.DatabaseURL, Schedule: a.cfg.Schedule, Migrations: tables, EffectTimeout: outboxTimeout, Lease: lease,
 		DisableAfter: a.cfg.DisableAfter,
+		Note:         func(what string, err error) { a.log.Debug("engine: "+what, zap.Error(err)) },
 	})
 	if errors.Is(err, relay.ErrLocked) {
 		return fmt.Errorf("two producers need two databases (PRODUCER_DATABASE_URL): %w", err)
@@ -192,6 +193,7 @@ func (a *App) startDelivering(context.Context) error {
 	deliverer := deliver.New(a.endpoints, sender, nil)
 	a.dispatcher = relay.NewDispatcher(a.store, relay.DispatcherConfig{
 		Resolver: deliverer,
+		Refresh:  a.endpoints.Refresh,
 		Observe:  deliver.NewStory(a.endpoints, a.log).Observe,
 		Log:      func(what string, err error) { a.log.Error("engine: "+what, zap.Error(err)) },
 

@@ -26,6 +26,7 @@ type Registry struct {
 
 // snapshot is the endpoints at one moment. It never changes.
 type snapshot struct {
+	changes  int64 // how often the endpoints had changed, at least
 	byID     map[string]*Live
 	byTenant map[string][]*Live
 }
@@ -48,11 +49,15 @@ func (r *Registry) OnChange(f func()) { r.changed = f }
 func (r *Registry) refresh(ctx context.Context) error {
 	r.refreshing.Lock()
 	defer r.refreshing.Unlock()
+	changes, err := readChanges(ctx, r.store) // before the rows, so that none of what it counts is missing
+	if err != nil {
+		return err
+	}
 	rows, err := readRows(ctx, r.store, selectRows)
 	if err != nil {
 		return err
 	}
-	next := &snapshot{byID: make(map[string]*Live, len(rows)), byTenant: map[string][]*Live{}}
+	next := &snapshot{changes: changes, byID: make(map[string]*Live, len(rows)), byTenant: map[string][]*Live{}}
 	for _, row := range rows {
 		live, err := r.live(row)
 		if err != nil {
@@ -66,6 +71,16 @@ func (r *Registry) refresh(ctx context.Context) error {
 	r.current.Store(next)
 	r.changed()
 	return nil
+}
+
+// Refresh reads the endpoints again if another process has changed them. What is disabled or enabled is not kept here but
+// by the engine.
+func (r *Registry) Refresh(ctx context.Context) error {
+	changes, err := readChanges(ctx, r.store)
+	if err != nil || changes == r.current.Load().changes {
+		return err
+	}
+	return r.refresh(ctx)
 }
 
 func (r *Registry) live(row row) (*Live, error) {

@@ -65,6 +65,26 @@ func readRows(ctx context.Context, from querier, query string, args ...any) (all
 	return all, rows.Err()
 }
 
+const selectChanges = `SELECT n FROM endpoint_changes`
+
+// readChanges says how often the endpoints have changed. On SQLite, where one process has the database, that is always
+// the same.
+func readChanges(ctx context.Context, from querier) (n int64, err error) {
+	rows, err := from.Query(ctx, selectChanges)
+	if err != nil {
+		return 0, fmt.Errorf("endpoints: %w", err)
+	}
+	defer func() {
+		if err = errors.Join(err, rows.Err(), rows.Close()); err != nil {
+			err = fmt.Errorf("endpoints: %w", err)
+		}
+	}()
+	for rows.Next() {
+		err = rows.Scan(&n)
+	}
+	return n, err
+}
+
 // errDeclaredMeanwhile: another process with the same configuration was first.
 var errDeclaredMeanwhile = errors.New("an endpoint of that name was declared meanwhile")
 

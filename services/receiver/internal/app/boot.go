@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.uber.org/zap"
+
 	"example.com/signet/pkg/relay"
 	"example.com/signet/pkg/service"
 	"example.com/signet/services/receiver/internal/adminapi"
@@ -18,6 +20,7 @@ func (a *App) openStore(ctx context.Context) error {
 		URL:        a.cfg.DatabaseURL,
 		Now:        a.options.Now,
 		Migrations: []relay.Migrations{books.Migrations()},
+		Note:       func(what string, err error) { a.log.Debug("engine: "+what, zap.Error(err)) },
 	})
 	if errors.Is(err, relay.ErrLocked) {
 		return fmt.Errorf("%s is in use by another receiver; two need two databases (RECEIVER_DATABASE_URL): %w", a.cfg.DatabasePath(), err)

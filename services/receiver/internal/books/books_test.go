@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -20,6 +21,7 @@ func open(t *testing.T) *relay.Store {
 	t.Helper()
 	store, err := relay.Open(t.Context(), relay.Config{
 		URL: "sqlite:" + filepath.Join(t.TempDir(), "r.db"), Migrations: []relay.Migrations{books.Migrations()},
+		EffectTimeout: 30 * time.Second, // some tests post hundreds of rows in one transaction
 	})
 	if err != nil {
 		t.Fatal(err)

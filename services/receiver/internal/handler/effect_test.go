@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// engine is a store with a dispatcher that runs the handlers, each wrapped by around.
+// engine is a store with a dispatcher that runs the handlers, each wrapped by around; nil: as they are.
 type engine struct {
 	*relay.Store
 
@@ -29,7 +29,9 @@ func run(t *testing.T, around func(relay.EffectFunc) relay.EffectFunc) *engine {
 	t.Helper()
 	handlers := handler.All()
 	for i := range handlers {
-		handlers[i].Apply = around(handlers[i].Apply)
+		if around != nil {
+			handlers[i].Apply, handlers[i].ApplyAll = around(alone(handlers[i])), nil
+		}
 	}
 	router, err := handler.NewRouter(handlers)
 	if err != nil {
@@ -65,7 +67,15 @@ func run(t *testing.T, around func(relay.EffectFunc) relay.EffectFunc) *engine {
 	return e
 }
 
-func asTheyAre(f relay.EffectFunc) relay.EffectFunc { return f }
+// alone is what a handler does with one event.
+func alone(h handler.Handler) relay.EffectFunc {
+	if h.ApplyAll == nil {
+		return h.Apply
+	}
+	return func(ctx context.Context, tx relay.Tx, job relay.Job) relay.Outcome {
+		return h.ApplyAll(ctx, tx, []relay.Job{job})[0]
+	}
+}
 
 func (e *engine) take(t *testing.T, eventType, body string) {
 	t.Helper()
@@ -89,7 +99,7 @@ func (e *engine) next(t *testing.T) relay.Observation {
 
 func TestHandlers_story(t *testing.T) {
 	t.Parallel()
-	e := run(t, asTheyAre)
+	e := run(t, nil)
 	for _, c := range []struct {
 		eventType, body string
 		state           relay.State
@@ -150,7 +160,7 @@ func TestHandlers_effectHappensOnceWithItsDelivery(t *testing.T) {
 
 func TestHandlers_replayChangesNothing(t *testing.T) {
 	t.Parallel()
-	e := run(t, asTheyAre)
+	e := run(t, nil)
 	e.take(t, "user.created", `{"data":{"id":1}}`)
 	first := e.next(t)
 	if _, err := e.Replay(t.Context(), first.Job.Delivery.ID); err != nil {

@@ -10,23 +10,26 @@ import (
 
 // orderCompleted enters completed orders and their revenue into the books.
 func orderCompleted() Handler {
-	return Handler{Name: "order-completed", Pattern: "order.completed", Apply: applyOrderCompleted}
+	return Handler{Name: "order-completed", Pattern: "order.completed", ApplyAll: applyOrdersCompleted}
 }
 
-func applyOrderCompleted(ctx context.Context, tx relay.Tx, job relay.Job) relay.Outcome {
-	order, err := readOrder(job.Message.Body)
-	if err != nil {
-		return relay.Permanent(err)
-	}
-	posting, totals, err := books.PostOrder(ctx, tx, posted(job), order)
-	if err != nil {
-		return relay.Retry(err)
-	}
-	what := "order " + order.OrderID + " completed: " + event.FormatMinor(order.AmountMinor)
-	if order.Currency != "" {
-		what += " " + order.Currency
-	}
-	return relay.Delivered(story(posting, job, what, "revenue "+event.FormatMinor(totals.RevenueMinor)))
+func applyOrdersCompleted(ctx context.Context, tx relay.Tx, jobs []relay.Job) []relay.Outcome {
+	entries := make([]books.OrderEntry, len(jobs))
+	return applyAll(jobs,
+		func(i int) error {
+			order, err := readOrder(jobs[i].Message.Body)
+			entries[i] = books.OrderEntry{Event: posted(jobs[i]), Order: order}
+			return err
+		},
+		func() ([]books.Result, error) { return books.PostOrders(ctx, tx, entries) },
+		func(i int, r books.Result) string {
+			order := entries[i].Order
+			what := "order " + order.OrderID + " completed: " + event.FormatMinor(order.AmountMinor)
+			if order.Currency != "" {
+				what += " " + order.Currency
+			}
+			return story(r.Posting, jobs[i], what, "revenue "+event.FormatMinor(r.Totals.RevenueMinor))
+		})
 }
 
 func readOrder(body []byte) (books.Order, error) {

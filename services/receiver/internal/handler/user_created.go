@@ -11,23 +11,55 @@ import (
 
 // userCreated enters new users into the books.
 func userCreated() Handler {
-	return Handler{Name: "user-created", Pattern: "user.created", Apply: applyUserCreated}
+	return Handler{Name: "user-created", Pattern: "user.created", ApplyAll: applyUsersCreated}
 }
 
-func applyUserCreated(ctx context.Context, tx relay.Tx, job relay.Job) relay.Outcome {
-	fields, err := event.Parse(job.Message.Body)
+func applyUsersCreated(ctx context.Context, tx relay.Tx, jobs []relay.Job) []relay.Outcome {
+	entries := make([]books.UserEntry, len(jobs))
+	return applyAll(jobs,
+		func(i int) error {
+			id, err := readUser(jobs[i].Message.Body)
+			entries[i] = books.UserEntry{Event: posted(jobs[i]), UserID: id}
+			return err
+		},
+		func() ([]books.Result, error) { return books.PostUsers(ctx, tx, entries) },
+		func(i int, r books.Result) string {
+			return story(r.Posting, jobs[i], "user "+entries[i].UserID+" created", fmt.Sprintf("users: %d", r.Totals.Users))
+		})
+}
+
+func readUser(body []byte) (string, error) {
+	fields, err := event.Parse(body)
 	if err != nil {
-		return relay.Permanent(err)
+		return "", err
 	}
-	id, err := fields.ID("user_id", "id")
-	if err != nil {
-		return relay.Permanent(err)
+	return fields.ID("user_id", "id")
+}
+
+// applyAll reads every job, then posts them all, then tells what came of each. When one cannot be read nothing is posted:
+// the others are asked for again, each alone.
+func applyAll(
+	jobs []relay.Job, read func(i int) error, post func() ([]books.Result, error), tell func(i int, r books.Result) string,
+) []relay.Outcome {
+	outcomes := make([]relay.Outcome, len(jobs))
+	whole := true
+	for i := range jobs {
+		if err := read(i); err != nil {
+			outcomes[i], whole = relay.Permanent(err), false
+		}
 	}
-	posting, totals, err := books.PostUser(ctx, tx, posted(job), id)
-	if err != nil {
-		return relay.Retry(err)
+	if !whole {
+		return outcomes
 	}
-	return relay.Delivered(story(posting, job, "user "+id+" created", fmt.Sprintf("users: %d", totals.Users)))
+	results, err := post()
+	for i := range jobs {
+		if err != nil {
+			outcomes[i] = relay.Retry(err)
+			continue
+		}
+		outcomes[i] = relay.Delivered(tell(i, results[i]))
+	}
+	return outcomes
 }
 
 // posted says to the books which message is posted.

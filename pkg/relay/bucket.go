@@ -24,27 +24,27 @@ func validRate(r float64) error {
 	return nil
 }
 
-// pace bounds how many attempts a target's lane starts: at most its burst and its rate times t in any time t. Only the
+// bucket bounds how many attempts a target's lane starts: at most its burst and its rate times t in any time t. Only the
 // dispatcher's loop uses it, and it never waits.
-type pace struct {
+type bucket struct {
 	limiter *rate.Limiter // nil: no bound
 	rate    float64
 }
 
 // set changes the rate; what was spent stays spent.
-func (p *pace) set(perSecond float64, now time.Time) {
+func (b *bucket) set(perSecond float64, now time.Time) {
 	switch {
-	case perSecond == p.rate:
+	case perSecond == b.rate:
 		return
 	case perSecond == 0:
-		p.limiter = nil
-	case p.limiter == nil:
-		p.limiter = rate.NewLimiter(rate.Limit(perSecond), burst(perSecond))
+		b.limiter = nil
+	case b.limiter == nil:
+		b.limiter = rate.NewLimiter(rate.Limit(perSecond), burst(perSecond))
 	default:
-		p.limiter.SetLimitAt(now, rate.Limit(perSecond))
-		p.limiter.SetBurstAt(now, burst(perSecond))
+		b.limiter.SetLimitAt(now, rate.Limit(perSecond))
+		b.limiter.SetBurstAt(now, burst(perSecond))
 	}
-	p.rate = perSecond
+	b.rate = perSecond
 }
 
 // burst is how many attempts may start at once: what is due in a tenth of a second, and at least one.
@@ -53,27 +53,27 @@ func burst(perSecond float64) int {
 }
 
 // ready is how many attempts may start now, of those wanted.
-func (p *pace) ready(now time.Time, want int) int {
-	if p.limiter == nil {
+func (b *bucket) ready(now time.Time, want int) int {
+	if b.limiter == nil {
 		return want
 	}
-	return max(0, min(want, int(p.limiter.TokensAt(now))))
+	return max(0, min(want, int(b.limiter.TokensAt(now))))
 }
 
 // start spends one attempt. False: there is none to spend.
-func (p *pace) start(now time.Time) bool { return p.limiter == nil || p.limiter.AllowN(now, 1) }
+func (b *bucket) start(now time.Time) bool { return b.limiter == nil || b.limiter.AllowN(now, 1) }
 
 // enough is how many attempts have to be ready for a claim to be worth while: one where they are rare.
-func (p *pace) enough() int { return max(1, burst(p.rate)/2) }
+func (b *bucket) enough() int { return max(1, burst(b.rate)/2) }
 
 // wait is how long until enough are ready.
-func (p *pace) wait(now time.Time) time.Duration {
-	if p.limiter == nil {
+func (b *bucket) wait(now time.Time) time.Duration {
+	if b.limiter == nil {
 		return 0
 	}
-	missing := float64(p.enough()) - p.limiter.TokensAt(now)
+	missing := float64(b.enough()) - b.limiter.TokensAt(now)
 	if missing <= 0 {
 		return 0
 	}
-	return time.Duration(math.Ceil(missing / p.rate * float64(time.Second)))
+	return time.Duration(math.Ceil(missing / b.rate * float64(time.Second)))
 }

@@ -114,7 +114,7 @@ func validTargets(targets []string) error {
 const (
 	selectKey = `SELECT message_id FROM dedupe_keys WHERE source = ? AND key = ?`
 	// deliveries_message serves this.
-	reviveFailed = `UPDATE deliveries SET state = 'pending', next_at = ?, budget_from = attempts, updated_at = ?
+	reviveFailed = `UPDATE deliveries SET state = 'pending', behind = 0, next_at = ?, budget_from = attempts, updated_at = ?
   WHERE message_seq = (SELECT seq FROM messages WHERE id = ?) AND state = 'failed' RETURNING target_id`
 )
 

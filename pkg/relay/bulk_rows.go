@@ -64,7 +64,7 @@ func (r *bulkRun) selected(ctx context.Context, end int64) ([]selected, error) {
 
 const (
 	// The oldest is due first.
-	requeueAll = `UPDATE deliveries SET state = 'pending', next_at = ? + nth.n * ?, budget_from = attempts, updated_at = ?
+	requeueAll = `UPDATE deliveries SET state = 'pending', behind = 0, next_at = ? + nth.n * ?, budget_from = attempts, updated_at = ?
   FROM (SELECT seq AS at, row_number() OVER (ORDER BY seq) - 1 AS n FROM deliveries WHERE seq IN (SELECT value FROM json_each(?))) nth
   WHERE seq = nth.at`
 	cancelAll = `UPDATE deliveries SET state = 'cancelled', next_at = 0, updated_at = ? WHERE seq IN (SELECT value FROM json_each(?))`
@@ -89,7 +89,14 @@ func cancelSelected(ctx context.Context, t *txn, _ *bulkRun, all []selected) (in
 		t.moved(d.target, from, Cancelled, 1)
 		t.due[d.target] = struct{}{} // its ordering key may be free now
 	}
-	return int64(len(all)), t.exec(ctx, cancelAll, t.now.UnixMicro(), positions(all))
+	if err := t.exec(ctx, cancelAll, t.now.UnixMicro(), positions(all)); err != nil {
+		return 0, err
+	}
+	seqs := make([]int64, len(all))
+	for i, d := range all {
+		seqs[i] = d.seq
+	}
+	return int64(len(all)), t.nextHeads(ctx, seqs)
 }
 
 func positions(all []selected) string {

@@ -29,31 +29,38 @@ type claimed struct {
 	place       place     // in the journal, where it was claimed there
 }
 
-// got is what came of a want: the deliveries claimed, and when the target's next one is due. Zero: none waits, or
-// what is due waits behind the head of its ordering key.
+// claimAgain is after how long it is worth while to ask again for what is due and could not be claimed.
+const claimAgain = 100 * time.Millisecond
+
+// got is what came of a want: the deliveries claimed, and when the target's next one is due or worth asking for. Zero:
+// none waits, or what is due waits behind the head of its ordering key.
 type got struct {
 	claims []claimed
 	nextAt time.Time
+	more   bool // some were passed over that will not be the next time: there may be others behind them
 }
 
 // A claim counts the attempt before it is made, so that a message that kills the process runs out of attempts,
-// and moves the fencing token on. deliveries_due finds the due ones; deliveries_ordered the heads of their keys. The limit
+// and moves the fencing token on. deliveries_due finds the due ones; deliveries_ordered the heads of their keys. Both
+// engines read the inner query only as far as the outer one needs it, and at most orderWindow beyond its limit. A limit
 // is a sum because SQLite plans a statement anew each time a plain one is bound.
 const (
 	claimDue = `WITH due AS MATERIALIZED (
-    SELECT d.seq FROM deliveries d
-    WHERE d.target_id = ? AND d.state = 'pending' AND d.next_at <= ?
-      AND EXISTS (SELECT 1 FROM targets t WHERE t.id = d.target_id AND t.enabled = 1)
-      AND (d.ordering_key = '' OR NOT EXISTS (
-        SELECT 1 FROM deliveries e
-        WHERE e.target_id = d.target_id AND e.ordering_key = d.ordering_key AND e.ordering_key <> ''
-          AND e.state IN ('pending', 'delivering', 'failed') AND (e.seq < d.seq OR e.state = 'delivering')))
-    ORDER BY d.next_at, d.seq LIMIT (? + 0) /*skip locked*/)
+    SELECT due.seq FROM (
+      SELECT d.seq, d.target_id, d.ordering_key FROM deliveries d
+      WHERE d.target_id = ? AND d.state = 'pending' AND d.behind = 0 AND d.next_at <= ?
+        AND EXISTS (SELECT 1 FROM targets t WHERE t.id = d.target_id AND t.enabled = 1)
+      ORDER BY d.next_at, d.seq LIMIT (? + 0) /*skip locked*/) due
+    WHERE due.ordering_key = '' OR NOT EXISTS (
+      SELECT 1 FROM deliveries e
+      WHERE e.target_id = due.target_id AND e.ordering_key = due.ordering_key AND e.ordering_key <> ''
+        AND e.state IN ('pending', 'delivering', 'failed') AND (e.seq < due.seq OR e.state = 'delivering'))
+    LIMIT (? + 0))
   UPDATE deliveries SET state = 'delivering', attempts = attempts + 1, lease_token = lease_token + 1,
     lease_until = ?, updated_at = ?
   WHERE seq IN (SELECT seq FROM due)
   RETURNING seq, id, message_seq, attempts, budget_from, lease_token, last_status, last_error, replay_of, created_at, ordering_key`
-	nextDue = `SELECT coalesce(min(next_at), 0) FROM deliveries WHERE target_id = ? AND state = 'pending'`
+	nextDue = `SELECT coalesce(min(next_at), 0) FROM deliveries WHERE target_id = ? AND state = 'pending' AND behind = 0`
 )
 
 // claim takes due deliveries of several targets under a lease, in one commit. The database says what is due, by
@@ -84,7 +91,7 @@ func (s *Store) claim(ctx context.Context, wants []want) (map[string]got, error)
 
 func (t *txn) claimTarget(ctx context.Context, w want, lease time.Duration) (got, error) {
 	now := t.now.UnixMicro()
-	rows, err := t.query(ctx, claimDue, w.target, now, w.limit, t.now.Add(lease).UnixMicro(), now)
+	rows, err := t.query(ctx, claimDue, w.target, now, w.limit+orderWindow, w.limit, t.now.Add(lease).UnixMicro(), now)
 	if err != nil {
 		return got{}, err
 	}
@@ -116,6 +123,12 @@ func (t *txn) claimTarget(ctx context.Context, w want, lease time.Duration) (got
 	}
 	if next > now {
 		g.nextAt = time.UnixMicro(next)
+	} else if next > 0 {
+		n, err := t.setBehind(ctx, w.target)
+		if g.more = n > 0; !g.more { // another process has it locked, or a later one of its key is being delivered
+			g.nextAt = t.now.Add(claimAgain)
+		}
+		return g, err
 	}
 	return g, nil
 }

@@ -17,7 +17,10 @@ func (w *writer) runEngine(group []*op) {
 	if engine, ok := w.engine.(atOnce); ok && w.appendAtOnce(ctx, engine, group) {
 		return
 	}
-	err := w.transact(ctx, func(ctx context.Context, t *txn) error { return perform(ctx, t, group) })
+	err := errNotBegun
+	for tries := 0; tries == 0 || (w.engine.contended(err) && tries < maxTries); tries++ {
+		err = w.transact(ctx, func(ctx context.Context, t *txn) error { return perform(ctx, t, group) })
+	}
 	if err == nil {
 		reportAll(group, nil)
 		return
@@ -89,7 +92,7 @@ func (w *writer) appendAtOnce(ctx context.Context, engine atOnce, group []*op) b
 	return true
 }
 
-// maxTries is how often an effect is run again because another process had what it needed.
+// maxTries is how often a transaction is tried because another process had what it needed.
 const maxTries = 3
 
 // errNotBegun: the database was out of reach before anything of a transaction was done.
@@ -157,7 +160,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	}
 	defer s.release()
 	t := newTxn(w.engine, s, w.shard)
-	t.offers, t.crowd = w.wake.offers, w.crowd.Load()
+	t.offers, t.health, t.crowd = w.wake.offers, w.wake.health, w.crowd.Load()
 	if t.now, err = s.begin(ctx); err != nil {
 		s.rollback()
 		return fmt.Errorf("%w: %w", errNotBegun, err)
@@ -193,6 +196,7 @@ func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFu
 
 func (w *writer) committed(t *txn) {
 	w.enter(t)
+	w.wake.health.committed(t.conditions)
 	if t.targetsChanged { // one may be disabled now
 		w.wake.offers.close()
 	}

@@ -10,15 +10,20 @@ import (
 
 // DispatcherConfig configures a [Dispatcher]. Only Resolver is required.
 type DispatcherConfig struct {
-	Resolver Resolver
+	Resolver Resolver                     // asked again for every target when targets change, and at Wake
 	Observe  func(Observation)            // called after an attempt's outcome is committed; from several goroutines, and must not block
 	Log      func(what string, err error) // faults of the engine itself
 	Poll     time.Duration                // the longest time between two looks for due work: 1 s
+	Breaker  Breaker                      // of every target outside the database
 
 	// Refresh, if there is one, is called before the dispatcher looks which targets there are: at the start, at each
 	// poll, and when targets have been changed, here or by another process that told of it. It is for what the service
 	// keeps in memory of its targets. It holds up the dispatcher, so it does little when nothing has changed.
 	Refresh func(ctx context.Context) error
+
+	// TargetChanged is told when a target's breaker opens or closes in this process, and when the engine has disabled a
+	// target. It is called from several goroutines, the writer's among them: it must not block, nor call the store.
+	TargetChanged func(TargetChange)
 }
 
 // Dispatcher claims due deliveries and has their runners perform them: the one path for first attempts and
@@ -26,8 +31,13 @@ type DispatcherConfig struct {
 type Dispatcher struct {
 	store *Store
 	cfg   DispatcherConfig
-	lanes map[string]*lane // owned by the loop
+	lanes map[string]*lane // owned by the loop, as are the following
 
+	active     map[string]*lane // those that may need attention: thousands of idle ones cost nothing
+	unresolved map[string]bool  // enabled targets that had no runner here
+	version    int64            // of the targets, when they were read
+
+	breakers sync.Map // *breaker by target, for whoever asks
 	mu       sync.Mutex
 	ended    map[string]int // attempts that are over, by target
 	finished chan struct{}  // there are some
@@ -55,9 +65,13 @@ func NewDispatcher(s *Store, cfg DispatcherConfig) *Dispatcher {
 	if cfg.Log == nil {
 		cfg.Log = func(string, error) {}
 	}
+	if cfg.TargetChanged == nil {
+		cfg.TargetChanged = func(TargetChange) {}
+	}
+	cfg.Breaker = cfg.Breaker.withDefaults()
 	d := &Dispatcher{
-		store: s, cfg: cfg, lanes: map[string]*lane{}, ended: map[string]int{}, finished: make(chan struct{}, 1),
-		quit: make(chan struct{}), loopDone: make(chan struct{}),
+		store: s, cfg: cfg, lanes: map[string]*lane{}, active: map[string]*lane{}, unresolved: map[string]bool{},
+		ended: map[string]int{}, finished: make(chan struct{}, 1), quit: make(chan struct{}), loopDone: make(chan struct{}),
 	}
 	d.crew = newCrew(d.quit)
 	d.attempts, d.abort = context.WithCancel(context.Background())
@@ -125,71 +139,20 @@ func (d *Dispatcher) loop() {
 	}
 }
 
-// housekeep does what polling is for: it finds work that no wake-up told of, such as expired leases.
-func (d *Dispatcher) housekeep() {
-	if _, err := d.store.sweep(d.attempts); err != nil {
-		d.cfg.Log("sweep expired leases", err)
-	}
-	d.refresh()
-	waiting, err := readWaiting(d.attempts, d.store.engineReader)
-	if err != nil {
-		d.cfg.Log("read which targets have work", err)
-	}
-	for id, l := range d.lanes { // thousands of idle targets cost one query, not a claim each
-		l.look = l.look || err != nil || waiting[id]
-	}
-}
-
-// refresh brings the lanes in line with the targets that are enabled and have a runner here.
-func (d *Dispatcher) refresh() {
-	if d.cfg.Refresh != nil {
-		if err := d.cfg.Refresh(d.attempts); err != nil {
-			d.cfg.Log("refresh what the service knows of its targets", err)
-		}
-	}
-	targets, err := readTargets(d.attempts, d.store.engineReader)
-	if err != nil {
-		d.cfg.Log("read targets", err)
-		return
-	}
-	enabled := map[string]bool{}
-	for _, t := range targets {
-		runner, ok := d.cfg.Resolver.Resolve(t.ID)
-		if !t.Enabled || !ok {
-			continue
-		}
-		enabled[t.ID] = true
-		if l := d.lanes[t.ID]; l != nil {
-			l.update(t, runner)
-		} else {
-			d.lanes[t.ID] = newLane(t, runner)
-		}
-	}
-	for id, l := range d.lanes {
-		if !enabled[id] {
-			l.retired = true
-			if l.held == 0 {
-				delete(d.lanes, id)
-			}
-		}
-	}
-}
-
 // round claims what is due for lanes with room, starts it, and says when to look again.
 func (d *Dispatcher) round() time.Duration {
 	targets, changed := d.store.wake.take()
 	if changed {
+		d.refreshService()
 		d.refresh()
 	}
 	for id := range targets {
-		if l := d.lanes[id]; l != nil {
-			l.look = true
-		}
+		d.lookAt(id)
 	}
 	d.receive()
 	now := d.store.cfg.Now()
 	var wants []want
-	for id, l := range d.lanes {
+	for id, l := range d.active {
 		if n := l.room(now); n > 0 {
 			wants = append(wants, want{target: id, limit: n})
 		}
@@ -198,14 +161,15 @@ func (d *Dispatcher) round() time.Duration {
 		d.claim(wants)
 	}
 	wait, places, locals := d.cfg.Poll, map[string]int{}, map[string]int{}
-	for id, l := range d.lanes {
-		now := d.store.cfg.Now()
+	now = d.store.cfg.Now()
+	for id, l := range d.active {
 		wait = min(wait, l.wait(now, d.cfg.Poll))
-		if n := l.places(now); n > 0 {
-			places[id] = n
-		}
-		if l.runner.effect != nil && !l.retired && !l.closed.Load() {
+		places[id] = l.places(now)
+		if locals[id] = 0; l.runner.effect != nil && !l.retired && !l.closed.Load() {
 			locals[id] = l.capacity()
+		}
+		if l.idle(now) { // its places stay
+			delete(d.active, id)
 		}
 	}
 	d.store.wake.offers.set(places, locals)
@@ -221,7 +185,8 @@ func (d *Dispatcher) receive() {
 			continue
 		}
 		l.held++
-		d.start(l, b.claim, b.job)
+		d.active[b.job.Delivery.TargetID] = l
+		d.startPaced(l, b.claim, b.job)
 	}
 }
 
@@ -269,7 +234,7 @@ func (d *Dispatcher) claim(wants []want) {
 	for _, c := range claims {
 		m, l := messages[c.messageSeq], d.lanes[c.delivery.TargetID]
 		c.delivery.MessageID, c.delivery.Source, c.delivery.Type = m.ID, m.Source, m.Type
-		d.start(l, c, Job{Message: m, Delivery: c.delivery})
+		d.startPaced(l, c, Job{Message: m, Delivery: c.delivery})
 	}
 }
 
@@ -296,9 +261,10 @@ func (d *Dispatcher) freed() {
 			continue
 		}
 		l.held -= n
+		d.active[target] = l
 		l.ended(n, time.Now())
 		if l.retired && l.held == 0 {
-			delete(d.lanes, target)
+			d.drop(target)
 		}
 	}
 }

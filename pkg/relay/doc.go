@@ -23,6 +23,22 @@
 // sleeps or loops: it answers [Delivered], [Retry] or [Permanent], and only the dispatcher decides when to
 // try again.
 //
+// # Targets are kept apart
+//
+// Each target has limits of its own in each process, so that a slow, failing or greedy one costs the others nothing:
+//
+//   - Target.Concurrency bounds the attempts at once, and with that what the target holds under leases.
+//   - Target.Rate bounds the attempts started in a second; at most a tenth of a second's worth start at once. No more is
+//     claimed than may start.
+//   - A [Breaker] leaves a target alone that fails all the time. Its deliveries wait, and no attempt of theirs is spent;
+//     one attempt now and then finds out whether that has passed. What was claimed when it opens is given back. Effects
+//     have none, as they fail with their own fault or with the whole database.
+//   - Config.DisableAfter disables a target that has failed for days, in the transaction that records the last failure.
+//     The time since when it fails is a column of the target's row: neither a restart nor another process loses it.
+//
+// DispatcherConfig.TargetChanged is told of all that. What waits behind the head of an ordering key is taken out of the
+// index of what is due, so that claims do not pass over it; and a target without work is looked at by nobody.
+//
 // # What is kept
 //
 // A [Retention] removes messages all of whose deliveries are over, once they are old enough, in small transactions beside

@@ -118,9 +118,13 @@ type Attempt struct {
 type Target struct {
 	ID             string
 	Enabled        bool
-	DisabledReason string // empty when enabled
-	Concurrency    int    // attempts at once, in one process; 0: DefaultConcurrency; at most MaxConcurrency
-	CreatedAt      time.Time
+	DisabledReason string  // empty when enabled
+	Concurrency    int     // attempts at once, in one process; 0: DefaultConcurrency; at most MaxConcurrency
+	Rate           float64 // attempts started in a second, in one process; 0: no bound; or else MinTargetRate to MaxTargetRate
+	// FailingSince is when the first of the attempts failed since which none has succeeded; zero: there is none such, or
+	// the store does not disable targets (Config.DisableAfter).
+	FailingSince time.Time
+	CreatedAt    time.Time
 }
 
 // Bounds of Target.Concurrency.

@@ -29,7 +29,7 @@ type offers struct {
 }
 
 func newOffers() *offers {
-	return &offers{places: map[string]int{}, taken: map[string]int{}, moved: func() {}}
+	return &offers{places: map[string]int{}, taken: map[string]int{}, locals: map[string]int{}, moved: func() {}}
 }
 
 // take asks for a place. Where there is none the next ones get none either, until the dispatcher offers again.
@@ -67,7 +67,11 @@ func (o *offers) undo(births []birth) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, b := range births {
-		o.taken[b.job.Delivery.TargetID]--
+		target := b.job.Delivery.TargetID
+		o.taken[target]--
+		if _, open := o.places[target]; open {
+			o.places[target]++
+		}
 	}
 }
 
@@ -76,7 +80,7 @@ func (o *offers) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	clear(o.places)
-	o.locals = nil
+	clear(o.locals)
 	o.moved()
 }
 
@@ -101,17 +105,17 @@ func (o *offers) busy() bool {
 	return false
 }
 
-// set offers places anew; those that are taken or born by now are none of the dispatcher's yet.
+// set offers places of the targets named anew, and leaves those of others; what is taken or born by now is none of the
+// dispatcher's yet. locals are likewise those of the targets named, 0: none.
 func (o *offers) set(places, locals map[string]int) {
 	defer o.moved()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.locals = locals
-	for target, n := range o.taken {
-		if n == 0 {
-			delete(o.taken, target)
-		} else if _, ok := places[target]; ok {
-			places[target] -= n
+	for target, n := range locals {
+		if n > 0 {
+			o.locals[target] = n
+		} else {
+			delete(o.locals, target)
 		}
 	}
 	for _, b := range o.born {
@@ -119,7 +123,16 @@ func (o *offers) set(places, locals map[string]int) {
 			places[target]--
 		}
 	}
-	o.places = places
+	for target, n := range places {
+		if n -= o.taken[target]; n > 0 {
+			o.places[target] = n
+		} else {
+			delete(o.places, target)
+		}
+		if o.taken[target] == 0 {
+			delete(o.taken, target)
+		}
+	}
 }
 
 // offered takes a place for a delivery of a draft that is due at once and free of order.

@@ -238,6 +238,7 @@ func choose(over []int64, about map[int64]candidate, locked []finished, cut bool
 func (t *txn) drop(ctx context.Context, messages []int64, deliveries []finished) (removed Removed, err error) {
 	if len(deliveries) > 0 {
 		removed.Deliveries = map[State]int64{}
+		var blocking []int64
 		seqs := make([]int64, len(deliveries))
 		for i, f := range deliveries {
 			seqs[i] = f.seq
@@ -245,7 +246,11 @@ func (t *txn) drop(ctx context.Context, messages []int64, deliveries []finished)
 			t.deltas[total{f.target, removedPrefix + f.state}]++
 			if f.state == Failed && f.orderingKey != "" { // it blocked its key
 				t.due[f.target] = struct{}{}
+				blocking = append(blocking, f.seq)
 			}
+		}
+		if err := t.nextHeads(ctx, blocking); err != nil {
+			return Removed{}, err
 		}
 		for _, query := range []string{deleteAttempts, deleteDeliveries} {
 			if err := t.exec(ctx, query, list(seqs)); err != nil {

@@ -9,7 +9,7 @@ import (
 
 const (
 	selectState = `SELECT seq, target_id, state FROM deliveries WHERE id = ? /*lock*/`
-	requeue     = `UPDATE deliveries SET state = 'pending', next_at = ?, budget_from = attempts, updated_at = ? WHERE seq = ?`
+	requeue     = `UPDATE deliveries SET state = 'pending', behind = 0, next_at = ?, budget_from = attempts, updated_at = ? WHERE seq = ?`
 	cancel      = `UPDATE deliveries SET state = 'cancelled', next_at = 0, updated_at = ? WHERE seq = ?`
 	copyReplay  = `INSERT INTO deliveries (id, message_seq, target_id, state, attempts, budget_from, next_at,
     lease_until, lease_token, ordering_key, last_status, last_error, replay_of, created_at, updated_at)
@@ -116,6 +116,6 @@ func (s *Store) Cancel(ctx context.Context, deliveryID string) error {
 		}
 		t.moved(d.target, d.state, Cancelled, 1)
 		t.due[d.target] = struct{}{} // its ordering key may be free now
-		return nil
+		return t.nextHeads(ctx, []int64{d.seq})
 	})
 }

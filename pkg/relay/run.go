@@ -10,6 +10,20 @@ import (
 // errInterrupted is the outcome of an attempt that was cut off because the process stops.
 var errInterrupted = errors.New("interrupted: the process is stopping")
 
+// startPaced begins an attempt of a delivery that is held, if its target's pace lets it; or else gives it back.
+func (d *Dispatcher) startPaced(l *lane, c claimed, job Job) {
+	wait, ok := l.admit(d.store.cfg.Now())
+	if ok {
+		d.start(l, c, job)
+		return
+	}
+	d.running.Add(1)
+	go func() {
+		defer d.over(c)
+		d.giveBack(wait, c)
+	}()
+}
+
 // start begins an attempt.
 func (d *Dispatcher) start(l *lane, c claimed, job Job) {
 	d.running.Add(1)
@@ -34,7 +48,12 @@ func (d *Dispatcher) run(l *lane, remote RemoteFunc, slots chan struct{}, c clai
 		d.giveBack(max(l.quiet(now), 0), c)
 		return
 	}
-	d.runRemote(l, remote, c, job)
+	turn, wait, ok := l.breaker.begin(d.store.cfg.Now())
+	if !ok { // it opened since
+		d.giveBack(wait, c)
+		return
+	}
+	d.runRemote(l, remote, turn, c, job)
 }
 
 // slot waits for a place among the target's running attempts. False: it is better given back, because the
@@ -56,7 +75,7 @@ func (d *Dispatcher) slot(slots chan struct{}) bool {
 	return false
 }
 
-func (d *Dispatcher) runRemote(l *lane, remote RemoteFunc, c claimed, job Job) {
+func (d *Dispatcher) runRemote(l *lane, remote RemoteFunc, turn int64, c claimed, job Job) {
 	r := d.result(c, job)
 	r.lane = l
 	ctx, cancel := context.WithTimeout(d.attempts, c.until.Sub(r.started))
@@ -71,9 +90,22 @@ func (d *Dispatcher) runRemote(l *lane, remote RemoteFunc, c claimed, job Job) {
 		l.quietUntil.Store(now.Add(min(max(r.outcome.RetryAfter, time.Second), maxRetryAfter)).UnixMicro())
 	}
 	if r.outcome.Disable != "" {
+		l.disabling.Add(1)
 		l.closed.Store(true)
 	}
+	if l.breaker.end(turn, r.outcome.Verdict, r.interrupted, now) {
+		d.breakerMoved(l, r, now)
+	}
 	d.record(r)
+}
+
+// breakerMoved tells that a lane's breaker is in another state now.
+func (d *Dispatcher) breakerMoved(l *lane, r *result, now time.Time) {
+	change := TargetChange{TargetID: r.job.Delivery.TargetID, Event: TargetClosed, Reason: l.breaker.why(r.outcome.Err), At: now}
+	if s := l.breaker.status(); s.State == BreakerOpen {
+		change.Event, change.Until = TargetOpened, s.Until
+	}
+	d.cfg.TargetChanged(change)
 }
 
 func callRemote(ctx context.Context, f RemoteFunc, job Job) (out Outcome) {
@@ -114,7 +146,7 @@ func (d *Dispatcher) apply(runner Runner, c claimed, job Job) {
 	o.delivery, o.lease, o.until, o.group = true, c.until, d.begins, c.place.group
 	o.after = func(err error) {
 		if done := o.outcome; err == nil {
-			d.cfg.Observe(Observation{Job: job, Outcome: done.outcome, Duration: done.took, State: done.state})
+			d.observe(done, job)
 			d.over(c)
 			return
 		}
@@ -171,17 +203,29 @@ func (d *Dispatcher) record(r *result) {
 	d.running.Add(1)
 	o.after = func(err error) {
 		defer d.running.Done()
-		if err != nil { // the lease runs out, and the attempt is made again
-			if r.outcome.Disable != "" && r.lane != nil {
+		if r.outcome.Disable != "" && r.lane != nil {
+			if r.lane.disabling.Add(-1); err != nil {
 				r.lane.closed.Store(false)
 			}
+		}
+		if err != nil { // the lease runs out, and the attempt is made again
 			d.cfg.Log("record outcome", fmt.Errorf("%s: %w", r.job.Delivery.ID, err))
 			return
 		}
-		d.cfg.Observe(Observation{Job: r.job, Outcome: r.outcome, Duration: r.took, State: r.state, NextAt: r.nextAt})
+		d.observe(r, r.job)
 	}
 	if err := d.store.changes.enqueue(context.Background(), o, nil); err != nil {
 		o.after(err)
+	}
+}
+
+// observe tells what is committed.
+func (d *Dispatcher) observe(r *result, job Job) {
+	d.cfg.Observe(Observation{Job: job, Outcome: r.outcome, Duration: r.took, State: r.state, NextAt: r.nextAt})
+	if r.disabled != "" {
+		d.cfg.TargetChanged(TargetChange{
+			TargetID: job.Delivery.TargetID, Event: TargetDisabled, Reason: r.disabled, At: d.store.cfg.Now(),
+		})
 	}
 }
 

@@ -29,9 +29,10 @@ type result struct {
 	interrupted bool // cut off because the process stops: due again at once
 
 	// What recording it made of the delivery. err is ErrLeaseLost when somebody else holds it by now.
-	state  State
-	nextAt time.Time
-	err    error
+	state    State
+	nextAt   time.Time
+	disabled string // not empty: its target was disabled by it, for this reason
+	err      error
 }
 
 // next is when the delivery is due again, as the database has it.
@@ -64,28 +65,28 @@ func (t *txn) settle(ctx context.Context, results []*result) error {
 	if err := t.engine.settle(ctx, t, results); err != nil {
 		return err
 	}
+	var finished []int64 // of those with an ordering key
 	for _, r := range results {
 		if r.err != nil || r.merged {
 			continue
 		}
-		if err := t.conclude(ctx, Delivering, r); err != nil {
-			return err
+		t.conclude(Delivering, r)
+		if r.claimed.orderingKey != "" && r.state == Done {
+			finished = append(finished, r.claimed.seq)
 		}
 	}
-	return nil
+	return t.nextHeads(ctx, finished)
 }
 
-// conclude does what follows from an outcome that is recorded.
-func (t *txn) conclude(ctx context.Context, from State, r *result) error {
+// conclude does what follows from an outcome that is recorded; what follows for its target comes with flush.
+func (t *txn) conclude(from State, r *result) {
 	target := r.claimed.delivery.TargetID
 	t.moved(target, from, r.state, 1)
 	if r.claimed.orderingKey != "" { // it is free now, and the claim after this attempt may have come too early
 		t.due[target] = struct{}{}
 	}
-	if r.outcome.Disable == "" {
-		return nil
-	}
-	return setTarget(ctx, t, target, false, cut(r.outcome.Disable, maxError))
+	r.disabled = ""
+	t.concluded = append(t.concluded, r)
 }
 
 func (t *txn) verdict(r *result) (State, time.Time) {

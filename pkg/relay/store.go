@@ -24,6 +24,10 @@ type Config struct {
 	journaled     bool          // everything goes through the journal, for tests
 	AppendWait    time.Duration // how long an append waits for a place in the queue: 2 s
 
+	// DisableAfter disables a target of whose attempts none has succeeded since one failed that long ago: 0: never. It
+	// is looked at when an attempt fails. Enabling the target gives it as long again.
+	DisableAfter time.Duration
+
 	// Note is told once of what costs no more than some waiting, such as a LISTEN that PostgreSQL or a pooler refuses:
 	// for a log at its finest level. It may be nil, and is called from a goroutine of the store's own.
 	Note func(what string, err error)
@@ -56,7 +60,7 @@ type Store struct {
 }
 
 func (c Config) validate() error {
-	for name, d := range map[string]time.Duration{"effect timeout": c.EffectTimeout, "lease": c.Lease, "append wait": c.AppendWait} {
+	for name, d := range map[string]time.Duration{"effect timeout": c.EffectTimeout, "lease": c.Lease, "append wait": c.AppendWait, "disable after": c.DisableAfter} {
 		if d < 0 {
 			return fmt.Errorf("%w %s: %v is negative", ErrInvalid, name, d)
 		}
@@ -94,7 +98,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Store{cfg: cfg, ids: newIDs(), wake: newWakeups()}
+	s := &Store{cfg: cfg, ids: newIDs(), wake: newWakeups(newHealth(cfg.DisableAfter))}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -18,7 +18,7 @@ func (t Target) validate() error {
 	if t.Concurrency < 0 || t.Concurrency > MaxConcurrency {
 		return fmt.Errorf("%w target concurrency: %d, want 0 to %d", ErrInvalid, t.Concurrency, MaxConcurrency)
 	}
-	return nil
+	return validRate(t.Rate)
 }
 
 func validTargetID(id string) bool {
@@ -26,10 +26,13 @@ func validTargetID(id string) bool {
 }
 
 const (
-	upsertTarget = `INSERT INTO targets (id, enabled, disabled_reason, concurrency, created_at) VALUES (?, 1, '', ?, ?)
-  ON CONFLICT (id) DO UPDATE SET concurrency = excluded.concurrency`
-	updateTarget  = `UPDATE targets SET enabled = ?, disabled_reason = ? WHERE id = ?`
-	selectTargets = `SELECT id, enabled, disabled_reason, concurrency, created_at FROM targets`
+	upsertTarget = `INSERT INTO targets (id, enabled, disabled_reason, concurrency, rate, created_at) VALUES (?, 1, '', ?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET concurrency = excluded.concurrency, rate = excluded.rate`
+	enableTarget  = `UPDATE targets SET enabled = 1, disabled_reason = '', failing_since = 0 WHERE id = ?`
+	disableTarget = `UPDATE targets SET enabled = 0, disabled_reason = ? WHERE id = ?`
+	selectTargets = `SELECT id, enabled, disabled_reason, concurrency, rate, failing_since, created_at FROM targets`
+
+	moveTargetsVersion = `UPDATE targets_version SET version = version + 1`
 )
 
 // PutTarget registers a target, or changes the limits of the one with that id; whether that one is enabled
@@ -43,7 +46,7 @@ func (s *Store) PutTarget(ctx context.Context, target Target) error {
 
 func putTarget(ctx context.Context, t *txn, target Target) error {
 	t.targetsChanged = true
-	return t.exec(ctx, upsertTarget, target.ID, target.Concurrency, t.now.UnixMicro())
+	return t.exec(ctx, upsertTarget, target.ID, target.Concurrency, target.Rate, t.now.UnixMicro())
 }
 
 // SetTarget enables or disables a target. While it is disabled its deliveries are kept as paused. Reason is
@@ -53,10 +56,11 @@ func (s *Store) SetTarget(ctx context.Context, id string, enabled bool, reason s
 }
 
 func setTarget(ctx context.Context, t *txn, id string, enabled bool, reason string) error {
+	query, args := disableTarget, []any{reason, id}
 	if enabled {
-		reason = ""
+		query, args = enableTarget, []any{id}
 	}
-	n, err := t.changed(ctx, updateTarget, number(enabled), reason, id)
+	n, err := t.changed(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -64,6 +68,9 @@ func setTarget(ctx context.Context, t *txn, id string, enabled bool, reason stri
 		return fmt.Errorf("%w: target %s", ErrNotFound, id)
 	}
 	t.targetsChanged = true
+	if enabled {
+		t.conditions[id] = condition{}
+	}
 	return nil
 }
 
@@ -87,24 +94,15 @@ func readTargets(ctx context.Context, from reader) ([]Target, error) {
 	return collect(rows, scanTarget)
 }
 
-const selectWaiting = `SELECT target_id FROM totals WHERE state = 'pending' GROUP BY target_id HAVING sum(n) > 0`
-
-// readWaiting finds the targets that have pending deliveries, due or not.
-func readWaiting(ctx context.Context, from reader) (map[string]bool, error) {
-	rows, err := from.query(ctx, selectWaiting)
-	if err != nil {
-		return nil, err
-	}
-	waiting := map[string]bool{}
-	return waiting, eachTarget(rows, func(id string) { waiting[id] = true })
-}
-
 // scanner is a row: *sql.Row and *sql.Rows.
 type scanner interface{ Scan(into ...any) error }
 
 func scanTarget(row scanner) (t Target, err error) {
-	var created int64
-	err = row.Scan(&t.ID, &t.Enabled, &t.DisabledReason, &t.Concurrency, &created)
+	var failing, created int64
+	err = row.Scan(&t.ID, &t.Enabled, &t.DisabledReason, &t.Concurrency, &t.Rate, &failing, &created)
+	if failing > 0 {
+		t.FailingSince = time.UnixMicro(failing).UTC()
+	}
 	t.CreatedAt = time.UnixMicro(created).UTC()
 	return t, err
 }

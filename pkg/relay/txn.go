@@ -42,10 +42,15 @@ type txn struct {
 	held      []*op                // recorded in the same way, and to be told so
 
 	targetsChanged bool
+	health         *health
+	concluded      []*result            // outcomes that are recorded, for flush to judge their targets by
+	conditions     map[string]condition // of the targets that succeeded or began to fail
 }
 
 func newTxn(e engine, s session, shard int64) *txn {
-	return &txn{session: s, engine: e, shard: shard, deltas: map[total]int64{}, due: map[string]struct{}{}}
+	return &txn{
+		session: s, engine: e, shard: shard, deltas: map[total]int64{}, due: map[string]struct{}{}, conditions: map[string]condition{},
+	}
 }
 
 func (t *txn) exec(ctx context.Context, query string, args ...any) error {
@@ -92,9 +97,18 @@ func (t *txn) moved(target string, from, to State, n int64) {
 	}
 }
 
-// flush writes what this transaction has kept back: rows that were staged, then the totals it changed. Everybody
+// flush writes what this transaction has kept back: what outcomes mean for their targets, rows that were staged, then the
+// totals it changed. Everybody
 // goes through the totals in the same order, so that two who wait for each other's rows do not wait for ever.
 func (t *txn) flush(ctx context.Context) error {
+	if err := t.judge(ctx, t.concluded); err != nil {
+		return err
+	}
+	if t.targetsChanged {
+		if err := t.exec(ctx, moveTargetsVersion); err != nil {
+			return err
+		}
+	}
 	if len(t.staged) > 0 {
 		if err := t.engine.append(ctx, t, t.staged); err != nil {
 			return err
@@ -123,7 +137,7 @@ func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error)
 		return nil, err
 	}
 	inner := newTxn(t.engine, t.session, t.shard)
-	inner.now, inner.offers, inner.crowd = t.now, t.offers, t.crowd
+	inner.now, inner.offers, inner.health, inner.crowd = t.now, t.offers, t.health, t.crowd
 	inner.keys, inner.journaled, inner.unfolded = maps.Clone(t.keys), slices.Clone(t.journaled), slices.Clone(t.unfolded)
 	if err := run(ctx, inner); err != nil {
 		t.offers.undo(inner.born)
@@ -139,6 +153,8 @@ func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error)
 	t.born = append(t.born, inner.born...)
 	t.keys, t.journaled, t.unfolded, t.held = inner.keys, inner.journaled, inner.unfolded, append(t.held, inner.held...)
 	t.targetsChanged = t.targetsChanged || inner.targetsChanged
+	t.concluded = append(t.concluded, inner.concluded...)
+	maps.Copy(t.conditions, inner.conditions)
 	return nil, t.exec(ctx, "RELEASE op")
 }
 

@@ -10,6 +10,7 @@ import (
 type wakeups struct {
 	signal chan struct{}
 	offers *offers // the other way round
+	health *health // of the targets
 
 	others  *notifier // nil: there are none
 	mu      sync.Mutex
@@ -17,8 +18,8 @@ type wakeups struct {
 	changed bool // targets were created, changed, enabled or disabled
 }
 
-func newWakeups() *wakeups {
-	return &wakeups{signal: make(chan struct{}, 1), offers: newOffers(), targets: map[string]struct{}{}, changed: true}
+func newWakeups(h *health) *wakeups {
+	return &wakeups{signal: make(chan struct{}, 1), offers: newOffers(), health: h, targets: map[string]struct{}{}, changed: true}
 }
 
 func (w *wakeups) add(targets map[string]struct{}) {

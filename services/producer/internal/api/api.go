@@ -40,6 +40,7 @@ type Rooms struct {
 	Publisher *publish.Publisher
 	Endpoints *endpoint.Registry
 	Books     func(ctx context.Context) (ledger.Books, error)
+	Breaker   func(endpointID string) (relay.BreakerStatus, bool)
 	Shop      *demo.Shop
 }
 

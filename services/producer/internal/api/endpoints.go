@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"example.com/signet/pkg/relay"
 	"example.com/signet/pkg/signature"
 	"example.com/signet/services/producer/internal/endpoint"
 )
@@ -20,6 +21,7 @@ type endpointSpec struct {
 	Tenant      string   `json:"tenant,omitempty" doc:"Only this tenant's events go here"`
 	Name        string   `json:"name,omitempty" doc:"For people"`
 	Concurrency int      `json:"concurrency,omitempty" doc:"Attempts at once, at most 1024; 0: the default of 32"`
+	RateLimit   float64  `json:"rate_limit,omitempty" doc:"Attempts a second, from each running producer: 0.001 to 100000; 0: no limit"`
 }
 
 // endpointView is an endpoint as the API shows it.
@@ -31,10 +33,18 @@ type endpointView struct {
 	Tenant         string    `json:"tenant"`
 	Name           string    `json:"name"`
 	Concurrency    int       `json:"concurrency" doc:"0: the default"`
+	RateLimit      float64   `json:"rate_limit" doc:"Attempts a second; 0: no limit"`
 	State          string    `json:"state" enum:"enabled,disabled"`
 	DisabledReason string    `json:"disabled_reason,omitempty"`
+	Breaker        *breaker  `json:"breaker,omitempty" doc:"What this producer makes of the last attempts; left out while it is not known"`
 	Declared       bool      `json:"declared" doc:"By the service's configuration"`
 	CreatedAt      time.Time `json:"created_at"`
+}
+
+// breaker holds attempts back while they fail.
+type breaker struct {
+	State string     `json:"state" enum:"closed,open,half_open" doc:"open: attempts fail, so none is made for a while; half_open: one is made, to find out"`
+	Until *time.Time `json:"until,omitempty" doc:"When an open one is tried again"`
 }
 
 // createdEndpoint is the one answer that holds a secret.
@@ -60,8 +70,25 @@ func showEndpoint(e endpoint.Endpoint) endpointView {
 	}
 	return endpointView{
 		ID: e.ID, URL: e.URL, Events: e.Events, Scheme: e.Scheme, Tenant: e.Tenant, Name: e.Name, Concurrency: e.Concurrency,
-		State: state, DisabledReason: e.DisabledReason, Declared: e.Declared, CreatedAt: e.CreatedAt,
+		RateLimit: e.RateLimit, State: state, DisabledReason: e.DisabledReason, Declared: e.Declared, CreatedAt: e.CreatedAt,
 	}
+}
+
+// endpointViews shows endpoints with what is known of their breakers.
+type endpointViews struct {
+	breakerOf func(id string) (relay.BreakerStatus, bool)
+}
+
+func (v endpointViews) show(e endpoint.Endpoint) endpointView {
+	shown := showEndpoint(e)
+	if now, known := v.breakerOf(e.ID); known {
+		shown.Breaker = &breaker{State: string(now.State)}
+		if !now.Until.IsZero() {
+			until := now.Until.UTC().Truncate(time.Millisecond)
+			shown.Breaker.Until = &until
+		}
+	}
+	return shown
 }
 
 const (
@@ -70,7 +97,7 @@ const (
 )
 
 func registerEndpoints(to huma.API, rooms Rooms) {
-	registry := rooms.Endpoints
+	registry, views := rooms.Endpoints, endpointViews{rooms.Breaker}
 	huma.Register(to, operation(endpointsTag, http.MethodPost, endpointsPath, "Create an endpoint", http.StatusCreated),
 		func(ctx context.Context, in *body[endpointSpec]) (*body[createdEndpoint], error) {
 			made, secret, err := registry.Create(ctx, in.Body.spec())
@@ -85,31 +112,32 @@ func registerEndpoints(to huma.API, rooms Rooms) {
 			if err != nil {
 				return nil, problem(err)
 			}
-			return listOf(all, "", showEndpoint), nil
+			return listOf(all, "", views.show), nil
 		})
 	huma.Register(to, operation(endpointsTag, http.MethodGet, endpointsPath+"/{id}", "Show an endpoint", http.StatusOK, http.StatusNotFound),
 		func(ctx context.Context, in *byID) (*body[endpointView], error) {
-			return showOne(registry.Get(ctx, in.id()))
+			return views.showOne(registry.Get(ctx, in.id()))
 		})
 	huma.Register(to, operation(endpointsTag, http.MethodPost, endpointsPath+"/{id}/disable", "Disable an endpoint", http.StatusOK, http.StatusNotFound),
 		func(ctx context.Context, in *byID) (*body[endpointView], error) {
-			return showOne(registry.SetEnabled(ctx, in.id(), false, "disabled through the API"))
+			return views.showOne(registry.SetEnabled(ctx, in.id(), false, "disabled through the API"))
 		})
 	huma.Register(to, operation(endpointsTag, http.MethodPost, endpointsPath+"/{id}/enable", "Enable an endpoint", http.StatusOK, http.StatusNotFound),
 		func(ctx context.Context, in *byID) (*body[endpointView], error) {
-			return showOne(registry.SetEnabled(ctx, in.id(), true, ""))
+			return views.showOne(registry.SetEnabled(ctx, in.id(), true, ""))
 		})
 }
 
 func (s endpointSpec) spec() endpoint.Spec {
 	return endpoint.Spec{
 		Name: s.Name, URL: s.URL, Events: s.Events, Scheme: s.Scheme, Secret: s.Secret, Tenant: s.Tenant, Concurrency: s.Concurrency,
+		RateLimit: s.RateLimit,
 	}
 }
 
-func showOne(e endpoint.Endpoint, err error) (*body[endpointView], error) {
+func (v endpointViews) showOne(e endpoint.Endpoint, err error) (*body[endpointView], error) {
 	if err != nil {
 		return nil, problem(err)
 	}
-	return reply(showEndpoint(e)), nil
+	return reply(v.show(e)), nil
 }

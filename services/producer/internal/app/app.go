@@ -26,6 +26,7 @@ import (
 	"example.com/signet/services/producer/internal/keyring"
 	"example.com/signet/services/producer/internal/ledger"
 	"example.com/signet/services/producer/internal/publish"
+	"example.com/signet/services/producer/internal/trouble"
 )
 
 const (
@@ -51,6 +52,7 @@ type App struct {
 	endpoints  *endpoint.Registry
 	publisher  *publish.Publisher
 	dispatcher *relay.Dispatcher
+	reporter   *trouble.Reporter
 	transport  *http1.Transport
 	shop       *demo.Shop // nil without the demo
 	generator  *demo.Generator
@@ -142,7 +144,8 @@ func (a *App) openStore(ctx context.Context) error {
 	}
 	store, err := relay.Open(ctx, relay.Config{
 		URL: a.cfg.DatabaseURL, Schedule: a.cfg.Schedule, Migrations: tables, EffectTimeout: outboxTimeout, Lease: lease,
-		Note: func(what string, err error) { a.log.Debug("engine: "+what, zap.Error(err)) },
+		DisableAfter: a.cfg.DisableAfter,
+		Note:         func(what string, err error) { a.log.Debug("engine: "+what, zap.Error(err)) },
 	})
 	if errors.Is(err, relay.ErrLocked) {
 		return fmt.Errorf("two producers need two databases (PRODUCER_DATABASE_URL): %w", err)
@@ -184,12 +187,17 @@ func (a *App) openEndpoints(ctx context.Context) error {
 
 func (a *App) startDelivering(context.Context) error {
 	sender := webhook.NewSender(&http.Client{Transport: a.transport}, "Signet/"+a.version)
+	a.reporter = trouble.New(a.endpoints, a.publisher, a.log)
+	a.reporter.Start()
+	a.later("tell of endpoints in trouble", func(context.Context) error { a.reporter.Stop(); return nil })
 	deliverer := deliver.New(a.endpoints, sender, nil)
 	a.dispatcher = relay.NewDispatcher(a.store, relay.DispatcherConfig{
 		Resolver: deliverer,
 		Refresh:  a.endpoints.Refresh,
 		Observe:  deliver.NewStory(a.endpoints, a.log).Observe,
 		Log:      func(what string, err error) { a.log.Error("engine: "+what, zap.Error(err)) },
+
+		TargetChanged: a.reporter.Report,
 	})
 	a.endpoints.OnChange(a.dispatcher.Wake)
 	a.dispatcher.Start()

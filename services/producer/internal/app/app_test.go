@@ -86,14 +86,14 @@ func TestApp_shapes(t *testing.T) {
 	}
 	var raw json.RawMessage
 	p.must(http.StatusCreated, "POST", "/api/v1/endpoints", map[string]any{"url": to.URL, "name": "n"}, &raw)
-	want := []string{"concurrency", "created_at", "declared", "events", "id", "name", "scheme", "secret", "state", "tenant", "url"}
+	want := []string{"concurrency", "created_at", "declared", "events", "id", "name", "rate_limit", "scheme", "secret", "state", "tenant", "url"}
 	if got := keys(raw); !slices.Equal(got, want) {
 		t.Errorf("created endpoint: %q", got)
 	}
 	event := p.publish(`{"type":"a","data":1}`)
 	p.settled(event.ID, "failed")
 	for path, want := range map[string][]string{
-		"/api/v1/endpoints":  {"concurrency", "created_at", "declared", "events", "id", "name", "scheme", "state", "tenant", "url"},
+		"/api/v1/endpoints":  {"breaker", "concurrency", "created_at", "declared", "events", "id", "name", "rate_limit", "scheme", "state", "tenant", "url"},
 		"/api/v1/deliveries": {"attempts", "endpoint_id", "id", "last_error", "last_status", "message_id", "next_at", "state", "type"},
 	} {
 		var list struct {
@@ -165,6 +165,7 @@ func TestApp_refusesEndpoints(t *testing.T) {
 		"tenant":      {"url": "https://example.com/", "tenant": "a\x00"},
 		"name":        {"url": "https://example.com/", "name": strings.Repeat("n", 300)},
 		"concurrency": {"url": "https://example.com/", "concurrency": -1},
+		"rate_limit":  {"url": "https://example.com/", "rate_limit": -1},
 	} {
 		var problem struct{ Errors []struct{ Location string } }
 		if got := p.call("POST", "/api/v1/endpoints", spec, &problem); got != 422 || len(problem.Errors) != 1 || problem.Errors[0].Location != "body."+field {

@@ -145,7 +145,12 @@ func (p *producer) must(want int, method, path string, in, out any, header ...st
 type endpointAnswer struct {
 	ID, Secret, URL, Scheme, State, Name string
 	Events                               []string
-	DisabledReason                       string `json:"disabled_reason"`
+	DisabledReason                       string  `json:"disabled_reason"`
+	RateLimit                            float64 `json:"rate_limit"`
+	Breaker                              struct {
+		State string
+		Until time.Time
+	}
 }
 
 type eventAnswer struct {

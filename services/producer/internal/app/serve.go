@@ -24,6 +24,7 @@ func (a *App) serveAdmin(context.Context) error {
 		return err
 	}
 	a.registry = service.NewMetrics(a.admin.App)
+	a.registry.MustRegister(a.reporter.Collector())
 	service.Profiles(a.admin.App, token)
 	if err := a.admin.Start(); err != nil {
 		return fmt.Errorf("PRODUCER_ADMIN_ADDR: %w", err)
@@ -43,7 +44,7 @@ func (a *App) serveAPI(context.Context) error {
 	a.public.App.Get("/", a.index)
 	typed := service.NewAPI(a.public.App, title, a.version, token)
 	api.Register(typed, api.Rooms{
-		Engine: a.store, Publisher: a.publisher, Endpoints: a.endpoints, Shop: a.shop,
+		Engine: a.store, Publisher: a.publisher, Endpoints: a.endpoints, Breaker: a.dispatcher.Breaker, Shop: a.shop,
 		Books: func(ctx context.Context) (ledger.Books, error) { return ledger.Read(ctx, a.store) },
 	})
 	if err := a.public.Start(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"example.com/signet/pkg/relay"
 	"example.com/signet/pkg/service"
@@ -30,7 +31,8 @@ type Config struct {
 	DatabaseURL   string           `env:"PRODUCER_DATABASE_URL" envDefault:"sqlite:producer.db" secret:"true"`
 	EncryptionKey keyring.Key      `env:"PRODUCER_ENCRYPTION_KEY" secret:"true"` // not given: made once, in KeyFile
 	AllowPrivate  egress.AllowList `env:"PRODUCER_ALLOW_PRIVATE_TARGETS"`
-	Schedule      relay.Schedule   `env:"PRODUCER_RETRY_SCHEDULE"` // empty: relay.DefaultSchedule
+	Schedule      relay.Schedule   `env:"PRODUCER_RETRY_SCHEDULE"`                       // empty: relay.DefaultSchedule
+	DisableAfter  time.Duration    `env:"PRODUCER_AUTO_DISABLE_AFTER" envDefault:"120h"` // 0: endpoints are never disabled for failing
 	Demo          bool             `env:"DEMO"`
 	DemoRate      float64          `env:"DEMO_RATE" envDefault:"1"` // completed orders a second; 0: none
 	LogLevel      string           `env:"LOG_LEVEL"`
@@ -92,6 +94,9 @@ func (c *Config) check(before service.Faults) service.Faults {
 	}
 	if strings.ContainsFunc(c.APIToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		report("PRODUCER_API_TOKEN", "must be printable ASCII without spaces, to fit into a header")
+	}
+	if c.DisableAfter < 0 {
+		report("PRODUCER_AUTO_DISABLE_AFTER", fmt.Sprintf("must be 0 or a time such as %v, not %v", relay.DefaultDisableAfter, c.DisableAfter))
 	}
 	if math.IsNaN(c.DemoRate) || c.DemoRate < 0 || c.DemoRate > demo.MaxRate {
 		report("DEMO_RATE", fmt.Sprintf("must be from 0 to %d orders a second", demo.MaxRate))

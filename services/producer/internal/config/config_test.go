@@ -22,7 +22,7 @@ func TestLoad_defaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Addr != ":8080" || c.AdminAddr != "127.0.0.1:8081" || c.DatabaseURL != "sqlite:producer.db" || c.Demo || c.DemoRate != 1 ||
-		len(c.Schedule) != 0 || c.EncryptionKey.Given() || len(c.Endpoints) != 0 || len(c.Unknown) != 0 {
+		len(c.Schedule) != 0 || c.DisableAfter != 120*time.Hour || c.EncryptionKey.Given() || len(c.Endpoints) != 0 || len(c.Unknown) != 0 {
 		t.Errorf("%+v", c)
 	}
 	if c.TokenFile() != "producer-api-token" || c.KeyFile() != "producer-encryption-key" {
@@ -59,7 +59,7 @@ func TestLoad_everyFaultAtOnce(t *testing.T) {
 	_, err := config.Load([]string{
 		"PRODUCER_ADDR=8080", "PRODUCER_ADMIN_ADDR=x", "PRODUCER_DATABASE_URL=postgres://u:hunter2@h:x/db",
 		"PRODUCER_ENCRYPTION_KEY=hunter2", "PRODUCER_ALLOW_PRIVATE_TARGETS=receiver", "PRODUCER_RETRY_SCHEDULE=soon",
-		"DEMO=perhaps", "DEMO_RATE=-1", "LOG_LEVEL=loud", "LOG_FORMAT=xml", "PRODUCER_ENDPOINTS=https://example.com",
+		"PRODUCER_AUTO_DISABLE_AFTER=-1h", "DEMO=perhaps", "DEMO_RATE=-1", "LOG_LEVEL=loud", "LOG_FORMAT=xml", "PRODUCER_ENDPOINTS=https://example.com",
 		"PRODUCER_API_TOKEN=hunter2 hunter2", "PRODUCER_ENDPOINTS_FILE=/nowhere",
 		"PRODUCER_RETENTION=48h", "PRODUCER_RETENTION_FAILED=soon", "PRODUCER_DEDUPE_WINDOW=24h",
 	})
@@ -74,8 +74,8 @@ func TestLoad_everyFaultAtOnce(t *testing.T) {
 	slices.Sort(named)
 	want := []string{
 		"DEMO", "DEMO_RATE", "LOG_FORMAT", "LOG_LEVEL", "PRODUCER_ADDR", "PRODUCER_ADMIN_ADDR", "PRODUCER_ALLOW_PRIVATE_TARGETS",
-		"PRODUCER_API_TOKEN", "PRODUCER_DATABASE_URL", "PRODUCER_DEDUPE_WINDOW", "PRODUCER_ENCRYPTION_KEY", "PRODUCER_ENDPOINTS_FILE",
-		"PRODUCER_ENDPOINTS_SECRET", "PRODUCER_RETENTION_FAILED", "PRODUCER_RETRY_SCHEDULE",
+		"PRODUCER_API_TOKEN", "PRODUCER_AUTO_DISABLE_AFTER", "PRODUCER_DATABASE_URL", "PRODUCER_DEDUPE_WINDOW", "PRODUCER_ENCRYPTION_KEY",
+		"PRODUCER_ENDPOINTS_FILE", "PRODUCER_ENDPOINTS_SECRET", "PRODUCER_RETENTION_FAILED", "PRODUCER_RETRY_SCHEDULE",
 	}
 	if !slices.Equal(named, want) {
 		t.Errorf("faults:\n%v", err)
@@ -146,6 +146,7 @@ func TestLoad_endpointsFile(t *testing.T) {
   events: [order.*]
   tenant: acme
   concurrency: 4
+  rate_limit: 2.5
 - name: hub
   url: https://example.com/other
   secret: mysecret
@@ -160,7 +161,7 @@ func TestLoad_endpointsFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Endpoints) != 2 || c.Endpoints[0].Secret != secret || c.Endpoints[0].Tenant != "acme" || c.Endpoints[0].Concurrency != 4 ||
+	if len(c.Endpoints) != 2 || c.Endpoints[0].Secret != secret || c.Endpoints[0].Tenant != "acme" || c.Endpoints[0].Concurrency != 4 || c.Endpoints[0].RateLimit != 2.5 ||
 		c.Endpoints[0].Events[0] != "order.*" || c.Endpoints[1].Scheme != "github" {
 		t.Errorf("%+v", c.Endpoints)
 	}

@@ -93,6 +93,7 @@ type declaration struct {
 	Scheme      string   `yaml:"scheme"`
 	Tenant      string   `yaml:"tenant"`
 	Concurrency int      `yaml:"concurrency"`
+	RateLimit   float64  `yaml:"rate_limit"` // attempts a second
 }
 
 // filed reads PRODUCER_ENDPOINTS_FILE.
@@ -119,6 +120,7 @@ func (c *Config) filed() (specs []endpoint.Spec, faults service.Faults) {
 		}
 		specs = append(specs, endpoint.Spec{
 			Name: d.Name, URL: d.URL, Events: d.Events, Scheme: d.Scheme, Secret: secret, Tenant: d.Tenant, Concurrency: d.Concurrency,
+			RateLimit: d.RateLimit,
 		})
 	}
 	return specs, faults

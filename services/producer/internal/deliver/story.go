@@ -27,9 +27,6 @@ func (s *Story) Observe(o relay.Observation) {
 	if s.log.Core().Enabled(level) {
 		s.log.Log(level, o.Job.Message.Type+what, s.fields(o)...)
 	}
-	if o.Outcome.Disable != "" {
-		s.log.Warn("endpoint disabled", zap.String("endpoint", s.label(o.Job.Delivery.TargetID)), zap.String("reason", o.Outcome.Disable))
-	}
 }
 
 // tell words what a delivery's new state means for its event.

@@ -70,7 +70,7 @@ func (r *Registry) declareOne(ctx context.Context, tx *relay.OutboxTx, spec Spec
 		if err := made.insert(ctx, tx); err != nil {
 			return err
 		}
-		return tx.PutTarget(ctx, relay.Target{ID: made.id, Concurrency: spec.Concurrency})
+		return tx.PutTarget(ctx, spec.target(made.id))
 	}
 	changed := old
 	changed.withdrawn, changed.url, changed.events = false, spec.URL, spec.Events
@@ -83,7 +83,7 @@ func (r *Registry) declareOne(ctx context.Context, tx *relay.OutboxTx, spec Spec
 			return err
 		}
 	}
-	if err := tx.PutTarget(ctx, relay.Target{ID: old.id, Concurrency: spec.Concurrency}); err != nil {
+	if err := tx.PutTarget(ctx, spec.target(old.id)); err != nil {
 		return err
 	}
 	if old.withdrawn {

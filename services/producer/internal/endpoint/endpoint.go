@@ -43,6 +43,7 @@ type Endpoint struct {
 	Scheme         string
 	Tenant         string
 	Concurrency    int
+	RateLimit      float64 // attempts a second; 0: no limit
 	Enabled        bool
 	DisabledReason string
 	CreatedAt      time.Time
@@ -54,9 +55,9 @@ type Live struct {
 	Name   string
 	URL    string
 	Scheme string
+	Tenant string
 	Signer *signature.Signer
 
-	tenant string
 	events []string
 }
 

@@ -1,6 +1,7 @@
 package endpoint_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -119,6 +120,8 @@ func TestSpec_Check(t *testing.T) {
 		{"secret", endpoint.Spec{URL: "https://example.com", Secret: "whsec_hunter2"}, "secret"},
 		{"secret of another scheme", endpoint.Spec{URL: "https://example.com", Scheme: "github", Secret: "whsec_hunter2"}, ""},
 		{"concurrency", endpoint.Spec{URL: "https://example.com", Concurrency: 1025}, "concurrency"},
+		{"rate limit", endpoint.Spec{URL: "https://example.com", RateLimit: -1}, "rate_limit"},
+		{"rate limit, no number", endpoint.Spec{URL: "https://example.com", RateLimit: math.NaN()}, "rate_limit"},
 	}
 	allow, err := egress.ParseAllowList("10.0.0.0/8 receiver:8000")
 	if err != nil {

@@ -93,7 +93,7 @@ func (r *Registry) live(row row) (*Live, error) {
 		return nil, err
 	}
 	return &Live{
-		ID: row.id, Name: row.name, URL: row.url, Scheme: row.scheme, Signer: signer, tenant: row.tenant, events: row.events,
+		ID: row.id, Name: row.name, URL: row.url, Scheme: row.scheme, Signer: signer, Tenant: row.tenant, events: row.events,
 	}, nil
 }
 
@@ -135,7 +135,7 @@ func (r *Registry) Create(ctx context.Context, spec Spec) (Endpoint, string, err
 	}
 	made := r.row(spec, false)
 	err := r.store.AppendTx(ctx, func(ctx context.Context, tx *relay.OutboxTx) error {
-		return errors.Join(made.insert(ctx, tx), tx.PutTarget(ctx, relay.Target{ID: made.id, Concurrency: spec.Concurrency}))
+		return errors.Join(made.insert(ctx, tx), tx.PutTarget(ctx, spec.target(made.id)))
 	})
 	if err != nil {
 		return Endpoint{}, "", fmt.Errorf("create endpoint: %w", err)
@@ -143,8 +143,9 @@ func (r *Registry) Create(ctx context.Context, spec Spec) (Endpoint, string, err
 	if err := r.refresh(ctx); err != nil {
 		return Endpoint{}, "", err
 	}
-	endpoint := made.shown(relay.Target{Enabled: true, Concurrency: spec.Concurrency})
-	return endpoint, spec.Secret, nil
+	target := spec.target(made.id)
+	target.Enabled = true
+	return made.shown(target), spec.Secret, nil
 }
 
 // invalid joins what is wrong so that errors.As finds each.
@@ -168,7 +169,7 @@ func (r *Registry) row(spec Spec, declared bool) row {
 func (r row) shown(target relay.Target) Endpoint {
 	return Endpoint{
 		ID: r.id, Name: r.name, Declared: r.declared, URL: r.url, Events: r.events, Scheme: r.scheme, Tenant: r.tenant,
-		Concurrency: target.Concurrency, Enabled: target.Enabled, DisabledReason: target.DisabledReason, CreatedAt: r.createdAt,
+		Concurrency: target.Concurrency, RateLimit: target.Rate, Enabled: target.Enabled, DisabledReason: target.DisabledReason, CreatedAt: r.createdAt,
 	}
 }
 

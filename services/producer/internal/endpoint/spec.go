@@ -34,6 +34,7 @@ type Spec struct {
 	Secret      string   // empty: a new one is made
 	Tenant      string   // only this tenant's events match; empty: those of none
 	Concurrency int      // attempts at once; 0: relay.DefaultConcurrency
+	RateLimit   float64  // attempts a second; 0: no limit
 }
 
 // InvalidError is one thing wrong with a spec.
@@ -79,7 +80,15 @@ func (s Spec) Check(hosts HostJudge) []*InvalidError {
 	if s.Concurrency < 0 || s.Concurrency > relay.MaxConcurrency {
 		report("concurrency", fmt.Sprintf("must be from 0 to %d", relay.MaxConcurrency))
 	}
+	if s.RateLimit != 0 && !(s.RateLimit >= relay.MinTargetRate && s.RateLimit <= relay.MaxTargetRate) {
+		report("rate_limit", fmt.Sprintf("must be 0 or from %v to %d a second", relay.MinTargetRate, int(relay.MaxTargetRate)))
+	}
 	return wrong
+}
+
+// target is what the engine keeps of the endpoint.
+func (s Spec) target(id string) relay.Target {
+	return relay.Target{ID: id, Concurrency: s.Concurrency, Rate: s.RateLimit}
 }
 
 func urlProblem(raw string, hosts HostJudge) string {

@@ -10,6 +10,7 @@ package publish
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"example.com/signet/pkg/relay"
@@ -47,6 +48,7 @@ type Publication struct {
 	Source string  // who publishes; the name space of ids and keys
 	Events []Event // 1 to MaxBatch
 	Key    string  // idempotency key of the whole; may be empty
+	Except string  // the id of an endpoint that is not told; may be empty
 	// Domain changes the caller's own tables in the same transaction; may be nil. It may run more than once.
 	Domain func(ctx context.Context, tx relay.Tx) error
 }
@@ -117,6 +119,10 @@ func (p *Publisher) prepare(pub Publication) (prepared, error) {
 func (p *Publisher) draft(pub Publication, e Event, index int) relay.Draft {
 	now := p.now()
 	id := relay.NewMessageID(now)
+	targets := p.endpoints.Matching(e.Tenant, e.Type)
+	if pub.Except != "" {
+		targets = slices.DeleteFunc(targets, func(id string) bool { return id == pub.Except })
+	}
 	return relay.Draft{
 		ID:          id,
 		Source:      pub.Source,
@@ -125,7 +131,7 @@ func (p *Publisher) draft(pub Publication, e Event, index int) relay.Draft {
 		OrderingKey: e.OrderingKey,
 		Tenant:      e.Tenant,
 		Body:        e.envelope(id, now),
-		Targets:     p.endpoints.Matching(e.Tenant, e.Type),
+		Targets:     targets,
 	}
 }
 

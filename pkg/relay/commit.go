@@ -17,7 +17,7 @@ func (w *writer) runEngine(group []*op) {
 	if engine, ok := w.engine.(atOnce); ok && w.appendAtOnce(ctx, engine, group) {
 		return
 	}
-	err := w.transact(ctx, func(ctx context.Context, t *txn) error { return perform(ctx, t, group) })
+	err := w.transactFor(ctx, group, func(ctx context.Context, t *txn) error { return perform(ctx, t, group) })
 	if err == nil {
 		reportAll(group, nil)
 		return
@@ -66,6 +66,7 @@ func (w *writer) appendAtOnce(ctx context.Context, engine atOnce, group []*op) b
 		return true
 	}
 	t := newTxn(w.engine, s, w.shard)
+	w.reach(group, beforeAppend, beforeOutcome)
 	later, done, err := engine.appendAtOnce(bounded, t, drafts)
 	s.release()
 	if err = w.engine.classify(err); err != nil && !errors.Is(err, ErrUnavailable) {
@@ -75,6 +76,9 @@ func (w *writer) appendAtOnce(ctx context.Context, engine atOnce, group []*op) b
 		return false
 	}
 	w.committed(t)
+	if err == nil {
+		w.reach(group, afterAppend, afterOutcome)
+	}
 	if err == nil && len(later) > 0 {
 		err = w.transact(ctx, func(ctx context.Context, t *txn) error {
 			for _, p := range later {
@@ -105,7 +109,7 @@ func (w *writer) runEffects(group []*op) {
 		return
 	}
 	began, last := time.Now(), 0
-	err := w.transact(context.Background(), func(ctx context.Context, t *txn) error {
+	err := w.transactFor(context.Background(), group, func(ctx context.Context, t *txn) error {
 		var outcomes []*result
 		for i, o := range group {
 			if i > 0 && time.Since(began) > w.groupTime {
@@ -116,6 +120,7 @@ func (w *writer) runEffects(group []*op) {
 			if o.outcome, err = runEffect(ctx, t, o, w.cfg.EffectTimeout); err != nil {
 				return err
 			}
+			w.cfg.reach(afterEffect)
 			if o.outcome != nil {
 				outcomes = append(outcomes, o.outcome)
 			}

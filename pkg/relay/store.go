@@ -22,6 +22,8 @@ type Config struct {
 	EffectTimeout time.Duration // how long an effect may hold the database: 250 ms
 	Lease         time.Duration // how long a claimed delivery is held: 60 s; longer than any attempt may take
 	AppendWait    time.Duration // how long an append waits for a place in the queue: 2 s
+
+	reached func(point) // nil but in tests
 }
 
 // Migrations are a service's own tables: files named "0001_name.sql", each run once, in the order of their

@@ -18,8 +18,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if url := os.Getenv("RELAY_CRASH_URL"); url != "" {
-		crashChild(url)
+	if role := os.Getenv("RELAY_CHILD"); role != "" {
+		runChild(role)
 		return
 	}
 	// Every step of the model is a commit to disk; -rapid.checks=1000 is for a long look.
@@ -238,6 +238,26 @@ func (f *fixture) number(query string) (n int) {
 	return n
 }
 
+// each calls what a query finds, one by one.
+func (f *fixture) each(query string, call func(string)) {
+	f.t.Helper()
+	rows, err := f.Query(f.t.Context(), query)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			f.t.Fatal(err)
+		}
+		call(text)
+	}
+	if err := rows.Err(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 func (f *fixture) exec(query string, args ...any) {
 	f.t.Helper()
 	err := f.AppendTx(f.t.Context(), func(ctx context.Context, tx *relay.OutboxTx) error {
@@ -280,20 +300,29 @@ func (r runners) Resolve(id string) (relay.Runner, bool) {
 func (f *fixture) dispatch(r runners) <-chan relay.Observation {
 	f.t.Helper()
 	seen := make(chan relay.Observation, 4096)
-	d := relay.NewDispatcher(f.Store, relay.DispatcherConfig{
+	f.t.Cleanup(f.run(r, func(o relay.Observation) { seen <- o }))
+	return seen
+}
+
+// run runs a dispatcher until it is stopped by the function that is answered.
+func (f *fixture) run(r runners, observe ...func(relay.Observation)) (stop func()) {
+	f.t.Helper()
+	cfg := relay.DispatcherConfig{
 		Resolver: r, Poll: 20 * time.Millisecond,
-		Observe: func(o relay.Observation) { seen <- o },
-		Log:     func(what string, err error) { f.t.Logf("dispatcher: %s: %v", what, err) },
-	})
+		Log: func(what string, err error) { f.t.Logf("dispatcher: %s: %v", what, err) },
+	}
+	if len(observe) > 0 {
+		cfg.Observe = observe[0]
+	}
+	d := relay.NewDispatcher(f.Store, cfg)
 	d.Start()
-	f.t.Cleanup(func() {
+	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := d.Stop(ctx); err != nil {
 			f.t.Error(err)
 		}
-	})
-	return seen
+	}
 }
 
 func next(t *testing.T, seen <-chan relay.Observation) relay.Observation {

@@ -19,7 +19,7 @@ var children = map[string]func() error{"crash": crashChild}
 
 // Appenders of one child, and how many lives of the delivery a schedule gives: kills use up attempts too.
 const (
-	crashAppenders = 24
+	crashAppenders = 16
 	crashAttempts  = 40
 )
 

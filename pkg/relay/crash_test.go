@@ -69,7 +69,7 @@ type life struct {
 // kill lets a child work until it dies, at a point or, without one, some time after its first acknowledged append.
 func (w *wreck) kill(name, point string) {
 	w.t.Helper()
-	env := []string{"RELAY_CHILD_POINT=" + point, fmt.Sprint("RELAY_CHILD_VISIT=", 1+rand.IntN(200))}
+	env := []string{"RELAY_CHILD_POINT=" + point, fmt.Sprint("RELAY_CHILD_VISIT=", 1+rand.IntN(100))}
 	die := func(*exec.Cmd, string) {}
 	if point == "" {
 		point, die = anyMoment, killAfter(w.t, "done", 5, 250)

@@ -171,6 +171,7 @@ func TestStore_FileFaultsAreUnavailableAndHeal(t *testing.T) {
 			t.Parallel()
 			dir, begin, end := tt.make(t)
 			f := newFixture(t, sqlite, "sqlite:"+filepath.Join(dir, "faulty.db"), live)
+			f.quiet = true
 			f.reopen()
 			defer f.Close()
 			f.target("effect", "remote")

@@ -116,6 +116,7 @@ type fixture struct {
 	engine engine
 	clock  *clock
 	cfg    relay.Config
+	quiet  bool // faults are what the test makes
 }
 
 func open(t *testing.T, e engine, change ...func(*relay.Config)) *fixture {
@@ -309,7 +310,11 @@ func (f *fixture) run(r runners, observe ...func(relay.Observation)) (stop func(
 	f.t.Helper()
 	cfg := relay.DispatcherConfig{
 		Resolver: r, Poll: 20 * time.Millisecond,
-		Log: func(what string, err error) { f.t.Logf("dispatcher: %s: %v", what, err) },
+		Log: func(what string, err error) {
+			if !f.quiet {
+				f.t.Logf("dispatcher: %s: %v", what, err)
+			}
+		},
 	}
 	if len(observe) > 0 {
 		cfg.Observe = observe[0]

@@ -36,6 +36,7 @@ func (f *fixture) load(senders int, targets ...string) *load {
 		l.running.Go(func() {
 			for i := 0; !l.stopped.Load(); i++ {
 				l.send(fmt.Sprintf("%d-%d", w, i))
+				<-time.After(2 * time.Millisecond) // a small disk has to hold all of it
 			}
 		})
 	}
@@ -154,7 +155,7 @@ func TestStore_FileFaultsAreUnavailableAndHeal(t *testing.T) {
 		says string
 	}{
 		"disk full": {func(t *testing.T) (string, func(), func()) {
-			disk := relaytest.SmallDisk(t, "24m")
+			disk := relaytest.SmallDisk(t, "64m")
 			return disk.Dir, disk.Fill, disk.Clear
 		}, "full"},
 		"read-only": {func(t *testing.T) (string, func(), func()) {

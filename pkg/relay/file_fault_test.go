@@ -18,6 +18,7 @@ import (
 // load is senders that append until they are stopped, and ask again with the same key when they are told to.
 type load struct {
 	f       *fixture
+	source  string
 	targets []string
 	stopped atomic.Bool
 	running sync.WaitGroup
@@ -30,8 +31,10 @@ type load struct {
 	last error             // that an append was refused with
 }
 
+var loads atomic.Int64
+
 func (f *fixture) load(senders int, targets ...string) *load {
-	l := &load{f: f, targets: targets, ids: map[string]string{}}
+	l := &load{f: f, source: fmt.Sprint("load-", loads.Add(1)), targets: targets, ids: map[string]string{}}
 	for w := range senders {
 		l.running.Go(func() {
 			for i := 0; !l.stopped.Load(); i++ {
@@ -45,7 +48,7 @@ func (f *fixture) load(senders int, targets ...string) *load {
 
 // send appends one message, as often as it takes.
 func (l *load) send(key string) {
-	draft := relay.Draft{Source: "load", Type: "t", DedupeKey: key, Body: []byte(key), Targets: l.targets}
+	draft := relay.Draft{Source: l.source, Type: "t", DedupeKey: key, Body: []byte(l.source + " " + key), Targets: l.targets}
 	for {
 		began := time.Now()
 		got, err := l.f.Append(context.Background(), draft)
@@ -102,13 +105,13 @@ func (l *load) complete() {
 	t := l.f.t
 	t.Helper()
 	found := map[string]bool{}
-	l.f.each(`SELECT id FROM messages WHERE source = 'load'`, func(id string) { found[id] = true })
+	l.f.each(`SELECT id FROM messages WHERE source = '`+l.source+`'`, func(id string) { found[id] = true })
 	for key, id := range l.ids {
 		if !found[id] {
 			t.Errorf("%s was acknowledged and is not there", key)
 		}
 	}
-	if n := l.f.number(`SELECT count(*) - count(DISTINCT dedupe_key) FROM messages WHERE source = 'load'`); n != 0 {
+	if n := l.f.number(`SELECT count(*) - count(DISTINCT dedupe_key) FROM messages WHERE source = '` + l.source + `'`); n != 0 {
 		t.Errorf("%d messages are there twice", n)
 	}
 }

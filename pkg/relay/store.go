@@ -88,6 +88,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	cfg.Now = steadyClock(cfg.Now)
 	s := &Store{cfg: cfg, ids: newIDs(), wake: newWakeups()}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -15,7 +15,7 @@ import (
 )
 
 // children are what this test binary does when a test starts it as a process of its own, by RELAY_CHILD.
-var children = map[string]func() error{"crash": crashChild}
+var children = map[string]func() error{"crash": crashChild, "worker": workerChild}
 
 // Appenders of one child, and how many lives of the delivery a schedule gives: kills use up attempts too.
 const (

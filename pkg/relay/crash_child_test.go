@@ -75,7 +75,7 @@ func crashDraft(life string, appender, i int) relay.Draft {
 }
 
 // say writes one line, in one piece: what was said stays said, however the process ends.
-func say(words ...any) { _, _ = os.Stdout.WriteString(fmt.Sprintln(words...)) }
+func say(words ...any) { _, _ = fmt.Fprintln(os.Stdout, words...) }
 
 // crashChild appends and delivers until it is killed: from outside, or by itself at the point it is given.
 func crashChild() error {

@@ -33,11 +33,12 @@ func TestEffect_WhoseContextEndsInItsStatement(t *testing.T) {
 			short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 			defer cancel()
 			rows, err := tx.Query(short, endless)
-			if err == nil {
-				rows.Next()
-				err = rows.Err()
+			if err != nil {
+				return relay.Retry(err)
 			}
-			return relay.Retry(err)
+			defer rows.Close()
+			rows.Next()
+			return relay.Retry(rows.Err())
 		})})
 		for range 2 * each {
 			o := next(t, seen)

@@ -36,7 +36,7 @@ type wreck struct {
 func (w *wreck) inspect() {
 	t := w.t
 	t.Helper()
-	f := &fixture{t: t, engine: w.engine, clock: newClock(), cfg: crashConfig(w.url)}
+	f := &fixture{t: t, engine: w.engine, clock: newClock(), cfg: crashConfig(w.url), quiet: true}
 	f.reopen()
 	defer func() {
 		if err := f.Close(); err != nil {
@@ -182,7 +182,7 @@ func (w *wreck) stored(f *fixture, l *life) {
 func (w *wreck) recount() {
 	t := w.t
 	t.Helper()
-	f := &fixture{t: t, engine: w.engine, clock: newClock(), cfg: crashConfig(w.url)}
+	f := &fixture{t: t, engine: w.engine, clock: newClock(), cfg: crashConfig(w.url), quiet: true}
 	f.reopen()
 	defer f.Close()
 	for name, answered := range w.answered {

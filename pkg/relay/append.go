@@ -16,7 +16,9 @@ type prepared struct {
 	Draft
 	deliveries []string
 	delay      time.Duration // before its first attempts
-	keyed      bool          // its dedupe key is stored already
+	keyed      bool          // its dedupe key is stored already, or known to be new
+	given      bool          // its id is not of this store's making
+	place      place         // in the journal
 	receipt    Receipt
 }
 
@@ -57,10 +59,11 @@ func (s *Store) prepare(drafts []Draft) ([]*prepared, error) {
 		if err := d.validate(); err != nil {
 			return nil, fmt.Errorf("draft %d: %w", i, err)
 		}
-		if d.ID == "" {
+		given := d.ID != ""
+		if !given {
 			d.ID = s.ids.next(messagePrefix, now)
 		}
-		p := &prepared{Draft: d, delay: s.cfg.Schedule[0]}
+		p := &prepared{Draft: d, delay: s.cfg.Schedule[0], given: given}
 		p.deliveries = make([]string, len(d.Targets))
 		for k := range p.deliveries {
 			p.deliveries[k] = s.ids.next(deliveryPrefix, now)

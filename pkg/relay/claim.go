@@ -26,6 +26,7 @@ type claimed struct {
 	delivery    Delivery
 	orderingKey string
 	until       time.Time // by this process's clock
+	place       place     // in the journal, where it was claimed there
 }
 
 // got is what came of a want: the deliveries claimed, and when the target's next one is due. Zero: none waits, or

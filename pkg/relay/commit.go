@@ -117,7 +117,7 @@ func (w *writer) runEffects(group []*op) {
 			}
 			last = i
 			var err error
-			if o.outcome, err = runEffect(ctx, t, o, w.cfg.EffectTimeout); err != nil {
+			if o.outcome, err = w.runner.run(ctx, t, o, w.cfg.EffectTimeout); err != nil {
 				return err
 			}
 			w.cfg.reach(afterEffect)
@@ -155,39 +155,6 @@ func (w *writer) runEffects(group []*op) {
 	w.alone = append(w.alone, rest...)
 }
 
-// runEffect runs one effect in a goroutine of its own, so that one that hangs does not stop the writer: when
-// its time is over its transaction is taken from it.
-func runEffect(all context.Context, t *txn, o *op, limit time.Duration) (*result, error) {
-	ctx, cancel := context.WithTimeout(all, limit)
-	defer cancel()
-	u := &userTx{t: t, ctx: ctx, all: all}
-	type answer struct {
-		outcome *result
-		err     error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		a := answer{err: errors.New("relay: effect ended its goroutine")} // unless it returns
-		defer func() {
-			if p := recover(); p != nil {
-				a.err = fmt.Errorf("relay: effect panicked: %v", p)
-			}
-			answers <- a
-		}()
-		a.outcome, a.err = o.effect(ctx, u)
-	}()
-	var a answer
-	select {
-	case a = <-answers:
-	case <-ctx.Done():
-		a.err = errTooSlow
-	}
-	if failed := u.close(); a.err == nil || t.engine.contended(failed) { // whatever the effect made of it
-		a.err = failed
-	}
-	return a.outcome, a.err
-}
-
 // transact runs f in a transaction. Any error of f or of the commit rolls all of it back.
 func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) error) error {
 	ctx, cancel := w.bounded(ctx)
@@ -198,13 +165,16 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	}
 	defer s.release()
 	t := newTxn(w.engine, s, w.shard)
-	t.offers = w.wake.offers
+	t.offers, t.crowd = w.wake.offers, w.crowd
 	if t.now, err = s.begin(ctx); err != nil {
 		s.rollback()
 		return fmt.Errorf("%w: %w", errNotBegun, err)
 	}
 	if err = f(ctx, t); err == nil {
 		err = t.flush(ctx)
+	}
+	if err == nil {
+		err = w.engine.ahead(ctx, t)
 	}
 	if err == nil {
 		if err = s.commit(ctx); err != nil {
@@ -214,6 +184,9 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 	if err != nil {
 		s.rollback()
 		t.offers.undo(t.born)
+		for _, g := range t.offering {
+			g.retract()
+		}
 		return w.engine.classify(err)
 	}
 	w.committed(t)
@@ -229,6 +202,7 @@ func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFu
 }
 
 func (w *writer) committed(t *txn) {
+	w.enter(t)
 	w.wake.add(t.due)
 	if t.targetsChanged { // one may be disabled now
 		w.wake.offers.close()

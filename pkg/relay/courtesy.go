@@ -9,6 +9,7 @@ const (
 	crowdSize  = 8                     // appends in one commit: its callers wait for each other
 	crowdTime  = 20 * time.Millisecond // how long a crowd that was seen is taken to be there
 	crowdTurns = 4                     // or so many times what its commit took, where that is longer
+	crowdFirst = 16                    // effects that run together while nothing is known of how long they take
 	crowdShare = 10                    // effects get one part in so many of the time
 	crowdWait  = 20 * time.Millisecond // what a group of effects may run for, going by the group before
 )
@@ -19,19 +20,35 @@ type courtesy struct {
 	resume  time.Time     // effects have had their part until then
 	each    time.Duration // how long one of the last group ran
 	off     bool
+	always  bool // everything goes through the journal, for tests
 }
 
 // appended takes note of a commit's group.
 func (c *courtesy) appended(group []*op, began, ended time.Time) {
-	n := 0
+	if appends(group) >= crowdSize {
+		c.crowded = ended.Add(max(crowdTime, crowdTurns*ended.Sub(began)))
+	}
+}
+
+// queued takes note of how many wait while something else was done for long.
+func (c *courtesy) queued(n int, now time.Time) {
+	if until := now.Add(crowdTime); n >= crowdSize && c.crowded.Before(until) {
+		c.crowded = until
+	}
+}
+
+// journaling says whether a group of operations is to go through the journal.
+func (c *courtesy) journaling(group []*op, now time.Time) bool {
+	return c.always || c.crowd(now) || appends(group) >= journalCrowd
+}
+
+func appends(group []*op) (n int) {
 	for _, o := range group {
 		if o.drafts != nil {
 			n++
 		}
 	}
-	if n >= crowdSize {
-		c.crowded = ended.Add(max(crowdTime, crowdTurns*ended.Sub(began)))
-	}
+	return n
 }
 
 // ran takes note of how long n effects ran.
@@ -44,6 +61,9 @@ func (c *courtesy) processed(began, ended time.Time) {
 
 // group is how many effects may run together.
 func (c *courtesy) group(now time.Time) int {
+	if c.each == 0 {
+		return crowdFirst
+	}
 	if c.off || !c.crowd(now) || c.each*maxEffectGroup <= crowdWait {
 		return maxEffectGroup
 	}

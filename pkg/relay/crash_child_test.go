@@ -87,6 +87,9 @@ func crashChild() error {
 		}
 		cfg = relay.WithPoints(cfg, dieAt(point, visit))
 	}
+	if os.Getenv("RELAY_CHILD_JOURNALED") == "1" {
+		relay.Journaled(&cfg)
+	}
 	say("opening")
 	s, err := relay.Open(context.Background(), cfg)
 	if err != nil {

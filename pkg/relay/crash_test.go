@@ -19,7 +19,7 @@ import (
 var crashKills = flag.Int("crash.kills", 15, "how often TestStore_SurvivesSIGKILL kills a process, on each engine")
 
 // TestStore_SurvivesSIGKILL kills a process in the middle of its work again and again, at every point of it and at
-// random moments, and looks at what each one left: what was acknowledged is there once, what was not is there once when
+// random moments, with and without a crowd that appends, and looks at what each one left: what was acknowledged is there once, what was not is there once when
 // its sender asks again, no effect took place twice, everything comes to its end, and the totals are right. Now and
 // then the next process dies too, while it recovers.
 func TestStore_SurvivesSIGKILL(t *testing.T) {
@@ -27,10 +27,10 @@ func TestStore_SurvivesSIGKILL(t *testing.T) {
 		w := &wreck{t: t, url: e.url(t), engine: e, answered: map[string]map[string]string{}, called: map[string]bool{}, kills: map[string]int{}}
 		kills := *crashKills
 		if testing.Short() {
-			kills = len(relay.Points())
+			kills = len(relay.Points(e == sqlite))
 		}
 		for i := range kills {
-			w.kill(fmt.Sprintf("life-%d", i), pointOf(i))
+			w.kill(fmt.Sprintf("life-%d", i), pointOf(i, e))
 			if i%4 == 3 {
 				w.killEarly(fmt.Sprintf("life-%d-early", i))
 			}
@@ -42,8 +42,8 @@ func TestStore_SurvivesSIGKILL(t *testing.T) {
 }
 
 // pointOf is where the i-th child dies; empty: at a random moment. Each point comes up before the first of those.
-func pointOf(i int) string {
-	points := relay.Points()
+func pointOf(i int, e engine) string {
+	points := relay.Points(e == sqlite)
 	switch {
 	case i < len(points):
 		return points[i]
@@ -69,7 +69,7 @@ type life struct {
 // kill lets a child work until it dies, at a point or, without one, some time after its first acknowledged append.
 func (w *wreck) kill(name, point string) {
 	w.t.Helper()
-	env := []string{"RELAY_CHILD_POINT=" + point, fmt.Sprint("RELAY_CHILD_VISIT=", 1+rand.IntN(100))}
+	env := []string{fmt.Sprint("RELAY_CHILD_JOURNALED=", rand.IntN(2)), "RELAY_CHILD_POINT=" + point, fmt.Sprint("RELAY_CHILD_VISIT=", 1+rand.IntN(100))}
 	die := func(*exec.Cmd, string) {}
 	if point == "" {
 		point, die = anyMoment, killAfter(w.t, "done", 5, 250)

@@ -185,15 +185,18 @@ func (d *Dispatcher) round() time.Duration {
 	if len(wants) > 0 {
 		d.claim(wants)
 	}
-	wait, places := d.cfg.Poll, map[string]int{}
+	wait, places, locals := d.cfg.Poll, map[string]int{}, map[string]int{}
 	for id, l := range d.lanes {
 		now := d.store.cfg.Now()
 		wait = min(wait, l.wait(now, d.cfg.Poll))
 		if n := l.places(now); n > 0 {
 			places[id] = n
 		}
+		if l.runner.effect != nil && !l.retired && !l.closed.Load() {
+			locals[id] = l.capacity()
+		}
 	}
-	d.store.wake.offers.set(places)
+	d.store.wake.offers.set(places, locals)
 	return max(wait, 0)
 }
 

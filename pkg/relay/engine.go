@@ -25,6 +25,10 @@ type engine interface {
 	contended(err error) bool
 	migrate(ctx context.Context, sets []Migrations, now time.Time) error
 	durability(ctx context.Context) (Durability, error)
+	// ahead uses a transaction to claim what waits in the journal, and for which there is room.
+	ahead(ctx context.Context, t *txn) error
+	// log is the engine's journal; nil: it has none.
+	log() *journal
 	// callers reads for a service, and engineReader for the dispatcher: callers who hold all of their connections
 	// do not hold up deliveries.
 	readers() (callers, engineReader reader)
@@ -43,6 +47,8 @@ type rows interface {
 	settle(ctx context.Context, t *txn, results []*result) error
 	// confirm gives back those of the claims whose ordering key turns out not to be free, and answers the others.
 	confirm(ctx context.Context, t *txn, claims []claimed) ([]claimed, error)
+	// locate finds the row of a delivery that was claimed before it had one.
+	locate(ctx context.Context, t *txn, c *claimed) error
 	// addTotals changes the totals, in the order given.
 	addTotals(ctx context.Context, t *txn, changes []change) error
 }

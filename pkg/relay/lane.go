@@ -10,7 +10,7 @@ import (
 const prefetch = 2
 
 // effectPrefetch is the same for effects, which run by the group.
-const effectPrefetch = 4
+const effectPrefetch = 12
 
 // lane is one target's share of the dispatcher. Its fields belong to the dispatcher's loop, but for slots,
 // quietUntil and closed.

@@ -24,9 +24,13 @@ type offers struct {
 	places map[string]int // by target
 	taken  map[string]int // by transactions that are under way
 	born   []birth        // committed, for the dispatcher
+	locals map[string]int // targets inside the database that somebody runs here, and how many of each he may hold
+	moved  func()         // told when there are places
 }
 
-func newOffers() *offers { return &offers{places: map[string]int{}, taken: map[string]int{}} }
+func newOffers() *offers {
+	return &offers{places: map[string]int{}, taken: map[string]int{}, moved: func() {}}
+}
 
 // take asks for a place. Where there is none the next ones get none either, until the dispatcher offers again.
 func (o *offers) take(target string) bool {
@@ -72,6 +76,7 @@ func (o *offers) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	clear(o.places)
+	o.locals = nil
 }
 
 // collect is for the dispatcher: what was born since the last time.
@@ -96,9 +101,11 @@ func (o *offers) busy() bool {
 }
 
 // set offers places anew; those that are taken or born by now are none of the dispatcher's yet.
-func (o *offers) set(places map[string]int) {
+func (o *offers) set(places, locals map[string]int) {
+	defer o.moved()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.locals = locals
 	for target, n := range o.taken {
 		if n == 0 {
 			delete(o.taken, target)
@@ -132,4 +139,31 @@ func (t *txn) birth(p *prepared, delivery int, messageSeq, seq int64, lease time
 	}
 	c := claimed{seq: seq, messageSeq: messageSeq, token: 1, delivery: d, until: t.now.Add(lease)}
 	return birth{claim: c, job: Job{Message: m, Delivery: d}}
+}
+
+// local says whether a target is inside the database and run here.
+func (o *offers) local(target string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, ok := o.locals[target]
+	return ok
+}
+
+// chance asks for places for so many deliveries of some targets. Only for targets inside the database it is worth
+// waiting: what others do not take at once waits as rows.
+func (o *offers) chance(counts map[string]int) chance {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	best := chanceNever
+	for target, n := range counts {
+		capacity, ok := o.locals[target]
+		if !ok {
+			continue
+		}
+		if o.places[target] < min(n, capacity) {
+			return chanceLater
+		}
+		best = chanceNow
+	}
+	return best
 }

@@ -42,7 +42,7 @@ func appended(t *testing.T, s *Store, d Draft) Delivery {
 func TestOffers_ADeliveryThatGetsAPlaceIsBornLeased(t *testing.T) {
 	t.Parallel()
 	s := offering(t)
-	s.wake.offers.set(map[string]int{"a": 1})
+	s.wake.offers.set(map[string]int{"a": 1}, nil)
 	body := []byte("body")
 	first := appended(t, s, Draft{Body: body})
 	copy(body, "over") // the caller uses it again
@@ -101,7 +101,7 @@ func TestOffers_WhatIsNotBornLeased(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := offering(t, tt.change...)
-			s.wake.offers.set(map[string]int{"a": 1})
+			s.wake.offers.set(map[string]int{"a": 1}, nil)
 			if tt.then != nil {
 				tt.then(t, s)
 			}
@@ -116,7 +116,7 @@ func TestOffers_WhatIsNotBornLeased(t *testing.T) {
 func TestOffers_ARollbackGivesPlacesBack(t *testing.T) {
 	t.Parallel()
 	s := offering(t)
-	s.wake.offers.set(map[string]int{"a": 8})
+	s.wake.offers.set(map[string]int{"a": 8}, nil)
 	boom := errors.New("boom")
 	err := s.AppendTx(t.Context(), func(ctx context.Context, tx *OutboxTx) error {
 		_, err := tx.Append(ctx, Draft{Source: "s", Type: "t", Targets: []string{"a"}})
@@ -148,7 +148,7 @@ func TestOffers_ARollbackGivesPlacesBack(t *testing.T) {
 func TestOffers_ACrashLeavesALeaseToTakeBack(t *testing.T) {
 	t.Parallel()
 	s := offering(t)
-	s.wake.offers.set(map[string]int{"a": 1})
+	s.wake.offers.set(map[string]int{"a": 1}, nil)
 	id := appended(t, s, Draft{}).ID
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestOffers_WhatNobodyRunsIsGivenBack(t *testing.T) {
 			t.Parallel()
 			s := offering(t)
 			d := NewDispatcher(s, DispatcherConfig{Resolver: nobody{}, Log: func(what string, err error) { t.Error(what, err) }})
-			s.wake.offers.set(map[string]int{"a": 1})
+			s.wake.offers.set(map[string]int{"a": 1}, nil)
 			id := appended(t, s, Draft{}).ID
 			if started {
 				d.Start()

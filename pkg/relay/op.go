@@ -26,6 +26,7 @@ type op struct {
 	tries   int // of an effect, alone
 
 	delivery bool            // the effect of a delivery: nobody waits for it
+	group    *group          // of the journal, in which its delivery is; or nil
 	until    context.Context // nil, or not begun after this has ended
 }
 

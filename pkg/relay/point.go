@@ -12,6 +12,8 @@ const (
 	afterEffect   point = "after an effect, before its commit"
 	beforeOutcome point = "before the commit of an outcome"
 	afterOutcome  point = "after the commit of an outcome"
+	beforeRows    point = "before the commit that gives the journal's messages their rows"
+	afterRows     point = "after the commit that gives the journal's messages their rows"
 )
 
 // reach tells a test that the work has come to a point. Outside of tests there is nobody to tell.

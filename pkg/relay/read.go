@@ -45,6 +45,9 @@ func scanDelivery(row scanner) (d deliveryRow, err error) {
 
 // Message reads one message with its headers, its body and its deliveries. ErrNotFound: there is none of that id.
 func (s *Store) Message(ctx context.Context, id string) (Message, error) {
+	if err := s.settled(ctx); err != nil {
+		return Message{}, err
+	}
 	var m messageRow
 	var created int64
 	err := s.callers.row(ctx, selectMessage+`, m.headers, m.body FROM messages m WHERE m.id = ?`, id).
@@ -65,6 +68,9 @@ func (s *Store) Message(ctx context.Context, id string) (Message, error) {
 
 // Delivery reads one delivery and its attempts, the first one first. ErrNotFound: there is none of that id.
 func (s *Store) Delivery(ctx context.Context, id string) (Delivery, []Attempt, error) {
+	if err := s.settled(ctx); err != nil {
+		return Delivery{}, nil, err
+	}
 	d, err := scanDelivery(s.callers.row(ctx, selectDelivery+` WHERE d.id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Delivery{}, nil, fmt.Errorf("%w: delivery %s", ErrNotFound, id)
@@ -101,6 +107,9 @@ func (s *Store) Messages(ctx context.Context, f MessageFilter, p Page) (items []
 	}
 	query, err := c.page(selectMessage+` FROM messages m`, p)
 	if err != nil {
+		return nil, "", err
+	}
+	if err := s.settled(ctx); err != nil {
 		return nil, "", err
 	}
 	rows, err := s.callers.query(ctx, query, c.args...)
@@ -162,6 +171,9 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) (items
 	if err != nil {
 		return nil, "", err
 	}
+	if err := s.settled(ctx); err != nil {
+		return nil, "", err
+	}
 	rows, err := s.callers.query(ctx, query, c.args...)
 	if err != nil {
 		return nil, "", err
@@ -182,6 +194,9 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	stats := Stats{Deliveries: map[State]int64{}}
 	for _, state := range States() {
 		stats.Deliveries[state] = 0
+	}
+	if err := s.settled(ctx); err != nil {
+		return stats, err
 	}
 	rows, err := s.callers.query(ctx, selectTotals)
 	if err != nil {

@@ -45,6 +45,9 @@ func (t *txn) requeue(ctx context.Context, d stored) error {
 // It keeps its id and its history and gets its whole schedule again. ErrState: it is delivered (replay it) or
 // an attempt is running. ErrNotFound: there is no such delivery.
 func (s *Store) Retry(ctx context.Context, deliveryID string) (Delivery, error) {
+	if err := s.settled(ctx); err != nil {
+		return Delivery{}, err
+	}
 	err := s.write(ctx, func(ctx context.Context, t *txn) error {
 		d, err := t.lookUp(ctx, deliveryID)
 		if err != nil {
@@ -66,6 +69,9 @@ func (s *Store) Retry(ctx context.Context, deliveryID string) (Delivery, error) 
 // one that was delivered stays as it is, and a new delivery of the same message to the same target is made,
 // with ReplayOf set. ErrState: it is not over yet.
 func (s *Store) Replay(ctx context.Context, deliveryID string) (Delivery, error) {
+	if err := s.settled(ctx); err != nil {
+		return Delivery{}, err
+	}
 	id := deliveryID
 	err := s.write(ctx, func(ctx context.Context, t *txn) error {
 		d, err := t.lookUp(ctx, deliveryID)
@@ -94,6 +100,9 @@ func (s *Store) Replay(ctx context.Context, deliveryID string) (Delivery, error)
 // Cancel ends a delivery that waits or has failed; it can be retried later. ErrState: it is delivered, or an
 // attempt is running.
 func (s *Store) Cancel(ctx context.Context, deliveryID string) error {
+	if err := s.settled(ctx); err != nil {
+		return err
+	}
 	return s.write(ctx, func(ctx context.Context, t *txn) error {
 		d, err := t.lookUp(ctx, deliveryID)
 		if err != nil {

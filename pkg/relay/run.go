@@ -102,7 +102,7 @@ func (d *Dispatcher) apply(effect EffectFunc, c claimed, job Job) {
 		done.took = d.store.cfg.Now().Sub(done.started)
 		return done, nil
 	})
-	o.delivery, o.until = true, d.begins
+	o.delivery, o.until, o.group = true, d.begins, c.place.group
 	o.after = func(err error) {
 		if done := o.outcome; err == nil {
 			d.cfg.Observe(Observation{Job: job, Outcome: done.outcome, Duration: done.took, State: done.state})

@@ -25,6 +25,7 @@ type result struct {
 	started  time.Time
 	took     time.Duration
 
+	merged      bool // recorded together with its delivery's row
 	interrupted bool // cut off because the process stops: due again at once
 
 	// What recording it made of the delivery. err is ErrLeaseLost when somebody else holds it by now.
@@ -64,21 +65,27 @@ func (t *txn) settle(ctx context.Context, results []*result) error {
 		return err
 	}
 	for _, r := range results {
-		if r.err != nil {
+		if r.err != nil || r.merged {
 			continue
 		}
-		t.moved(r.claimed.delivery.TargetID, Delivering, r.state, 1)
-		if r.claimed.orderingKey != "" { // it is free now, and the claim after this attempt may have come too early
-			t.due[r.claimed.delivery.TargetID] = struct{}{}
-		}
-		if r.outcome.Disable == "" {
-			continue
-		}
-		if err := setTarget(ctx, t, r.claimed.delivery.TargetID, false, cut(r.outcome.Disable, maxError)); err != nil {
+		if err := t.conclude(ctx, Delivering, r); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// conclude does what follows from an outcome that is recorded.
+func (t *txn) conclude(ctx context.Context, from State, r *result) error {
+	target := r.claimed.delivery.TargetID
+	t.moved(target, from, r.state, 1)
+	if r.claimed.orderingKey != "" { // it is free now, and the claim after this attempt may have come too early
+		t.due[target] = struct{}{}
+	}
+	if r.outcome.Disable == "" {
+		return nil
+	}
+	return setTarget(ctx, t, target, false, cut(r.outcome.Disable, maxError))
 }
 
 func (t *txn) verdict(r *result) (State, time.Time) {
@@ -101,6 +108,9 @@ func (t *txn) verdict(r *result) (State, time.Time) {
 // unclaim gives a lease back whose attempt was never begun; the attempt does not count. The delivery is due again
 // after a while.
 func (t *txn) unclaim(ctx context.Context, c claimed, after time.Duration) error {
+	if err := t.engine.locate(ctx, t, &c); err != nil {
+		return err
+	}
 	n, err := t.changed(ctx, releaseDelivery, t.now.Add(after).UnixMicro(), t.now.UnixMicro(), c.seq, c.token)
 	if err == nil && n > 0 {
 		t.moved(c.delivery.TargetID, Delivering, Pending, 1)

@@ -24,13 +24,14 @@ type sqliteEngine struct {
 	lock       *flock.Flock
 	db         *sql.DB
 	writer     *sqliteSession
+	journal    *journal
 	forCallers *sql.DB
 	forEngine  *sql.DB
 }
 
 // openSQLite opens the file at path, which it makes when it is absent.
 func openSQLite(ctx context.Context, path string, cfg Config) (_ *sqliteEngine, err error) {
-	e := &sqliteEngine{name: filepath.Base(path), now: cfg.Now, lease: cfg.Lease}
+	e := &sqliteEngine{name: filepath.Base(path), now: cfg.Now, lease: cfg.Lease, journal: newJournal()}
 	_, _ = sqlite.Fdatasync(true) // as durable as fsync, without the file's times; where it does not exist, fsync stays
 	defer func() {
 		if err != nil {
@@ -60,6 +61,8 @@ func openSQLite(ctx context.Context, path string, cfg Config) (_ *sqliteEngine, 
 	e.forEngine, err = openReaders(path, 1)
 	return e, err
 }
+
+func (e *sqliteEngine) log() *journal { return e.journal }
 
 func (e *sqliteEngine) session(context.Context) (session, error) { return e.writer, nil }
 

@@ -2,10 +2,29 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 )
 
 func (e *sqliteEngine) append(ctx context.Context, t *txn, drafts []*prepared) error {
+	if e.journaling(t) {
+		err := e.appendJournal(ctx, t, drafts)
+		if !errors.Is(err, errCollision) {
+			return err
+		}
+		if err := e.unfoldAll(ctx, t); err != nil {
+			return err
+		}
+	}
+	return e.appendRows(ctx, t, drafts)
+}
+
+// journaling says whether drafts go through the journal: while a crowd is there, and as long as anything is in it, so that
+// nothing overtakes what is.
+func (e *sqliteEngine) journaling(t *txn) bool { return t.crowd || !e.journal.empty() }
+
+func (e *sqliteEngine) appendRows(ctx context.Context, t *txn, drafts []*prepared) error {
 	for _, p := range drafts {
 		if err := e.appendOne(ctx, t, p); err != nil {
 			return fmt.Errorf("append: %w", err)
@@ -15,7 +34,21 @@ func (e *sqliteEngine) append(ctx context.Context, t *txn, drafts []*prepared) e
 }
 
 func (e *sqliteEngine) stage(ctx context.Context, t *txn, drafts []*prepared) error {
-	return e.append(ctx, t, drafts)
+	if !e.journaling(t) {
+		return e.appendRows(ctx, t, drafts)
+	}
+	for _, p := range drafts {
+		known, err := e.known(ctx, t, p)
+		if err != nil {
+			return err
+		}
+		if !known {
+			p.keyed = true
+			p.accepted()
+			t.staged = append(t.staged, p)
+		}
+	}
+	return nil
 }
 
 const (
@@ -92,9 +125,15 @@ const (
   VALUES (?, ?, ?, ?, ?, ?, ?)`
 )
 
-func (*sqliteEngine) settle(ctx context.Context, t *txn, results []*result) error {
+func (e *sqliteEngine) settle(ctx context.Context, t *txn, results []*result) error {
+	if err := e.merge(ctx, t, results); err != nil {
+		return err
+	}
 	now := t.now.UnixMicro()
 	for _, r := range results {
+		if r.merged {
+			continue
+		}
 		c := r.claimed
 		n, err := t.changed(ctx, settleDelivery, string(r.state), r.next(), r.outcome.StatusCode, r.reason(), now, c.seq, c.token)
 		if err != nil {
@@ -104,12 +143,43 @@ func (*sqliteEngine) settle(ctx context.Context, t *txn, results []*result) erro
 			r.err = ErrLeaseLost
 			continue
 		}
-		if err := t.exec(ctx, insertAttempt, c.seq, c.delivery.Attempts, r.started.UnixMicro(), r.took.Microseconds(),
-			r.outcome.StatusCode, r.reason(), r.detail()); err != nil {
+		if err := insertAttemptOf(ctx, t, r); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func insertAttemptOf(ctx context.Context, t *txn, r *result) error {
+	c := r.claimed
+	return t.exec(ctx, insertAttempt, c.seq, c.delivery.Attempts, r.started.UnixMicro(), r.took.Microseconds(),
+		r.outcome.StatusCode, r.reason(), r.detail())
+}
+
+// merge records the outcomes of deliveries that are in the journal together with their rows, and finds the rows of those
+// that were.
+func (e *sqliteEngine) merge(ctx context.Context, t *txn, results []*result) error {
+	var last *group
+	for _, r := range results {
+		p := r.claimed.place
+		r.merged = p.group != nil && !p.group.done && !slices.Contains(t.unfolded, p.group)
+		switch {
+		case r.merged:
+			if t.merged == nil {
+				t.merged = map[*member]*result{}
+			}
+			t.merged[p.member()] = r
+			if last == nil || last.seq < p.group.seq {
+				last = p.group
+			}
+		case p.group != nil:
+			r.claimed.seq = p.member().seq
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return e.unfoldTo(ctx, t, last)
 }
 
 // confirm: nobody else claims, so what the statement saw is what there is.

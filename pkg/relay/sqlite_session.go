@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -15,7 +16,7 @@ type sqliteSession struct {
 	conn    *sql.Conn
 	now     func() time.Time
 	stmts   map[string]*sql.Stmt
-	direct  map[string]driver.StmtExecContext
+	direct  map[string]directStmt
 	values  []driver.NamedValue // of the statement that runs
 	foreign *foreignStatements
 }
@@ -23,7 +24,7 @@ type sqliteSession struct {
 func newSQLiteSession(conn *sql.Conn, now func() time.Time) (*sqliteSession, error) {
 	foreign, err := newForeignStatements(conn)
 	s := &sqliteSession{conn: conn, now: now, foreign: foreign}
-	s.stmts, s.direct = map[string]*sql.Stmt{}, map[string]driver.StmtExecContext{}
+	s.stmts, s.direct = map[string]*sql.Stmt{}, map[string]directStmt{}
 	return s, err
 }
 
@@ -49,13 +50,8 @@ func (s *sqliteSession) exec(ctx context.Context, query string, args []any) (res
 		if err != nil {
 			return err
 		}
-		s.values = s.values[:0]
-		for i, a := range args {
-			v, err := driver.DefaultParameterConverter.ConvertValue(a)
-			if err != nil {
-				return fmt.Errorf("argument %d: %w", i+1, err)
-			}
-			s.values = append(s.values, driver.NamedValue{Ordinal: i + 1, Value: v})
+		if err := s.bind(args); err != nil {
+			return err
 		}
 		res, err = st.ExecContext(ctx, s.values)
 		return err
@@ -63,7 +59,62 @@ func (s *sqliteSession) exec(ctx context.Context, query string, args []any) (res
 	return res, err
 }
 
-func (s *sqliteSession) prepared(ctx context.Context, conn any, query string) (driver.StmtExecContext, error) {
+// find reads a single row, in the same way.
+func (s *sqliteSession) find(ctx context.Context, query string, args, into []any) error {
+	return s.conn.Raw(func(conn any) (err error) {
+		st, err := s.prepared(ctx, conn, query)
+		if err != nil {
+			return err
+		}
+		if err := s.bind(args); err != nil {
+			return err
+		}
+		rows, err := st.QueryContext(ctx, s.values)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		found := make([]driver.Value, len(rows.Columns()))
+		switch err := rows.Next(found); {
+		case errors.Is(err, io.EOF):
+			return sql.ErrNoRows
+		case err != nil:
+			return err
+		}
+		for i := range into {
+			switch to := into[i].(type) {
+			case *string:
+				*to, _ = found[i].(string)
+			case *int64:
+				*to, _ = found[i].(int64)
+			default:
+				return fmt.Errorf("column %d cannot be read into %T", i+1, to)
+			}
+		}
+		return nil
+	})
+}
+
+// bind makes values of arguments, in memory that the next statement uses again.
+func (s *sqliteSession) bind(args []any) error {
+	s.values = s.values[:0]
+	for i, a := range args {
+		v, err := driver.DefaultParameterConverter.ConvertValue(a)
+		if err != nil {
+			return fmt.Errorf("argument %d: %w", i+1, err)
+		}
+		s.values = append(s.values, driver.NamedValue{Ordinal: i + 1, Value: v})
+	}
+	return nil
+}
+
+// directStmt is a prepared statement of the driver's.
+type directStmt interface {
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+func (s *sqliteSession) prepared(ctx context.Context, conn any, query string) (directStmt, error) {
 	if st, ok := s.direct[query]; ok {
 		return st, nil
 	}
@@ -75,7 +126,7 @@ func (s *sqliteSession) prepared(ctx context.Context, conn any, query string) (d
 	if err != nil {
 		return nil, err
 	}
-	st, ok := prepared.(driver.StmtExecContext)
+	st, ok := prepared.(directStmt)
 	if !ok {
 		return nil, errors.Join(errors.New("the driver's statements take no context"), prepared.Close())
 	}

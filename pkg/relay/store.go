@@ -21,7 +21,9 @@ type Config struct {
 
 	EffectTimeout time.Duration // how long an effect may hold the database: 250 ms
 	Lease         time.Duration // how long a claimed delivery is held: 60 s; longer than any attempt may take
-	AppendWait    time.Duration // how long an append waits for a place in the queue: 2 s
+	journaled     bool          // everything goes through the journal, for tests
+
+	AppendWait time.Duration // how long an append waits for a place in the queue: 2 s
 
 	reached func(point) // nil but in tests
 }
@@ -139,6 +141,9 @@ func (s *Store) open(ctx context.Context) error {
 	for _, w := range s.writers() {
 		w.start()
 	}
+	if err := s.readJournal(ctx); err != nil {
+		return err
+	}
 	if !isFile { // other processes may be at work
 		return nil
 	}
@@ -164,6 +169,24 @@ func (s *Store) Close() error {
 	return s.engine.close()
 }
 
+// readJournal takes in what is in the journal, where there is one.
+func (s *Store) readJournal(ctx context.Context) error {
+	e, ok := s.engine.(*sqliteEngine)
+	if !ok {
+		return nil
+	}
+	return s.appends.do(ctx, newOp(e.recoverJournal))
+}
+
+// settled waits until everything that was appended before has its rows, so that reading finds it.
+func (s *Store) settled(ctx context.Context) error {
+	j := s.engine.log()
+	if j == nil {
+		return nil
+	}
+	return j.await(ctx, s.appends.stopped)
+}
+
 const beat = `UPDATE pulse SET n = n + 1`
 
 // Ping reports whether the store can write now: it commits a change, in the way that messages are appended.
@@ -176,6 +199,9 @@ func (s *Store) Recovered() int { return s.recovered }
 
 // Query reads the service's own tables, outside of any transaction. Writing through it fails.
 func (s *Store) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := s.settled(ctx); err != nil {
+		return nil, err
+	}
 	return s.callers.foreign(ctx, query, args)
 }
 

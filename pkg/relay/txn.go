@@ -32,6 +32,15 @@ type txn struct {
 	offers *offers     // nil: nothing is born leased
 	born   []birth
 
+	// What of the journal changes with this transaction. Only SQLite has one.
+	crowd     bool                 // many append at once
+	keys      map[uint64]*prepared // new keys of this transaction
+	journaled []*group             // rows of the journal that it has written
+	offering  []*group             // groups whose deliveries it has claimed
+	unfolded  []*group             // groups whose rows it has made
+	merged    map[*member]*result  // outcomes that are recorded with their delivery's row
+	held      []*op                // recorded in the same way, and to be told so
+
 	targetsChanged bool
 }
 
@@ -114,7 +123,8 @@ func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error)
 		return nil, err
 	}
 	inner := newTxn(t.engine, t.session, t.shard)
-	inner.now, inner.offers = t.now, t.offers
+	inner.now, inner.offers, inner.crowd = t.now, t.offers, t.crowd
+	inner.keys, inner.journaled, inner.unfolded = maps.Clone(t.keys), slices.Clone(t.journaled), slices.Clone(t.unfolded)
 	if err := run(ctx, inner); err != nil {
 		t.offers.undo(inner.born)
 		if errors.Is(t.engine.classify(err), ErrUnavailable) {
@@ -127,6 +137,32 @@ func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error)
 	}
 	maps.Copy(t.due, inner.due)
 	t.born = append(t.born, inner.born...)
+	t.keys, t.journaled, t.unfolded, t.held = inner.keys, inner.journaled, inner.unfolded, append(t.held, inner.held...)
 	t.targetsChanged = t.targetsChanged || inner.targetsChanged
 	return nil, t.exec(ctx, "RELEASE op")
+}
+
+// find reads the single row of a query that is made for every message; sql.ErrNoRows when there is none.
+func (t *txn) find(ctx context.Context, query string, args []any, into ...any) error {
+	if s, ok := t.session.(finder); ok {
+		return s.find(ctx, query, args, into)
+	}
+	return t.scan(ctx, query, args, into...)
+}
+
+// finder is a session with a cheaper way to read one row.
+type finder interface {
+	find(ctx context.Context, query string, args []any, into []any) error
+}
+
+// outcomeOf is the outcome that is to be recorded with the row of a delivery in the journal; nil: none yet.
+func (t *txn) outcomeOf(m *member) *result {
+	if r := t.merged[m]; r != nil {
+		return r
+	}
+	if m.held == nil {
+		return nil
+	}
+	t.held = append(t.held, m.held)
+	return m.held.outcome
 }

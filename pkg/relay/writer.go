@@ -13,7 +13,7 @@ import (
 // How much one commit may carry, and how much may wait for one.
 const (
 	maxGroup       = 512  // engine operations in one commit
-	maxEffectGroup = 128  // effects in one commit
+	maxEffectGroup = 256  // effects in one commit
 	queueLength    = 4096 // operations waiting
 )
 
@@ -38,6 +38,10 @@ type writer struct {
 	processing chan *op // effects of deliveries: these give way to appends
 	alone      []*op    // effects whose shared transaction failed; each runs in one of its own
 	courtesy   courtesy
+	journal    *journal // nil: the engine has none
+	crowd      bool     // many append at once
+	runner     effectRunner
+	peeked     *op // of processing, taken out of its queue too early
 
 	entering atomic.Int64 // callers between looking at quit and having queued
 
@@ -52,9 +56,13 @@ func newWriter(e engine, cfg Config, wake *wakeups, shard int64, limit time.Dura
 	if limit > 0 {
 		groupTime /= 4
 	}
+	j := e.log()
+	if j != nil {
+		wake.offers.moved = j.placesMoved
+	}
 	return &writer{
-		groupTime: groupTime,
-		engine:    e, cfg: cfg, wake: wake, shard: shard, limit: limit,
+		groupTime: groupTime, journal: j, courtesy: courtesy{always: cfg.journaled},
+		engine: e, cfg: cfg, wake: wake, shard: shard, limit: limit,
 		ops: make(chan *op, queueLength), effects: make(chan *op, queueLength), processing: make(chan *op, queueLength),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
@@ -138,6 +146,7 @@ func (w *writer) enqueue(ctx context.Context, o *op, patience <-chan time.Time) 
 // effects get between two of their commits is one group.
 func (w *writer) loop() {
 	defer close(w.stopped)
+	defer w.runner.stop()
 	for {
 		first, ok := w.next()
 		if !ok {
@@ -152,13 +161,32 @@ func (w *writer) loop() {
 // or that processing has given way for long enough.
 func (w *writer) next() (*op, bool) {
 	processing, resume := w.processing, (<-chan time.Time)(nil)
+	w.courtesy.queued(len(w.ops), time.Now())
 	if wait := w.courtesy.wait(time.Now()); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		processing, resume = nil, timer.C
 	}
-	if w.nextAlone(processing != nil) >= 0 {
+	if w.nextAlone(processing != nil) >= 0 || processing != nil && w.peeked != nil {
 		return nil, true
+	}
+	var nudge <-chan struct{}
+	if w.journal != nil {
+		nudge = w.journal.nudge
+		wait := w.journal.wait(time.Now())
+		switch {
+		case wait == 0 && (processing != nil || w.journal.awaited() || w.journal.full()):
+			select {
+			case o := <-w.ops:
+				return o, true
+			default:
+				return nil, true
+			}
+		case wait > 0 && resume == nil:
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			resume = timer.C
+		}
 	}
 	select {
 	case o := <-w.ops:
@@ -167,6 +195,9 @@ func (w *writer) next() (*op, bool) {
 		return o, true
 	case o := <-processing:
 		return o, true
+	case <-nudge:
+		w.journal.stalled = false
+		return nil, true
 	case <-resume:
 		return nil, true
 	case <-w.quit:
@@ -189,7 +220,8 @@ func (w *writer) turn(first *op) {
 	}
 	engine = gather(engine, w.ops, maxGroup)
 	began := time.Now()
-	w.runEngine(engine)
+	w.crowd = w.courtesy.journaling(engine, began)
+	w.runEngine(w.hold(engine))
 	committed := time.Now()
 	w.courtesy.appended(engine, began, committed)
 	process := w.courtesy.wait(committed) <= 0
@@ -200,10 +232,12 @@ func (w *writer) turn(first *op) {
 	} else {
 		effects = gather(effects, w.effects, maxEffectGroup)
 		if process {
-			effects = gather(effects, w.processing, w.courtesy.group(committed))
+			effects = w.gatherProcessing(effects, w.courtesy.group(committed))
 		}
 	}
+	w.crowd = w.crowd || len(effects) >= journalCrowd
 	w.runEffects(effects)
+	w.unfold(process)
 	if process {
 		w.courtesy.processed(committed, time.Now())
 	}
@@ -238,6 +272,27 @@ func gather(group []*op, queue <-chan *op, limit int) []*op {
 	return group
 }
 
+// gatherProcessing is gather for effects of deliveries. Those of one row of the journal stay together, so that their
+// outcomes are recorded with their rows.
+func (w *writer) gatherProcessing(group []*op, limit int) []*op {
+	if o := w.peeked; o != nil {
+		w.peeked = nil
+		group = append(group, o)
+	}
+	for len(group) < limit {
+		n := len(group)
+		if group = gather(group, w.processing, n+1); len(group) == n {
+			break
+		}
+		o := group[n]
+		if n >= limit/2 && o.group != nil && o.group != group[n-1].group {
+			w.peeked = o
+			return group[:n]
+		}
+	}
+	return group
+}
+
 // drainTime is how long effects may still run when the store closes.
 const drainTime = time.Second
 
@@ -245,7 +300,7 @@ const drainTime = time.Second
 func (w *writer) drain() {
 	began := time.Now()
 	w.courtesy.off = true
-	for w.entering.Load() > 0 || len(w.ops) > 0 || len(w.effects) > 0 || len(w.processing) > 0 || len(w.alone) > 0 {
+	for w.entering.Load() > 0 || len(w.ops) > 0 || len(w.effects) > 0 || len(w.processing) > 0 || len(w.alone) > 0 || w.peeked != nil {
 		if time.Since(began) > drainTime {
 			reportAll(gather(gather(w.alone, w.effects, queueLength), w.processing, queueLength), errStopped)
 			w.alone = nil
@@ -253,4 +308,5 @@ func (w *writer) drain() {
 		w.turn(nil)
 		runtime.Gosched()
 	}
+	w.leaveJournal()
 }

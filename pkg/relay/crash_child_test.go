@@ -21,6 +21,7 @@ var children = map[string]func() error{"crash": crashChild, "worker": workerChil
 const (
 	crashAppenders = 16
 	crashAttempts  = 40
+	crashLease     = 2 * time.Second // longer than a group of effects takes, as a lease has to be
 )
 
 // trail is where effects with an ordering key leave the order in which they took place.
@@ -33,7 +34,7 @@ const leaveTrail = `INSERT INTO trail (key, n, message_id) SELECT ?, coalesce(ma
 func crashConfig(url string) relay.Config {
 	return relay.Config{
 		URL: url, Migrations: []relay.Migrations{ledger, trail}, Schedule: make(relay.Schedule, crashAttempts),
-		EffectTimeout: 5 * time.Second, AppendWait: 30 * time.Second, Lease: time.Second,
+		EffectTimeout: 400 * time.Millisecond, AppendWait: 30 * time.Second, Lease: crashLease,
 	}
 }
 
@@ -87,7 +88,7 @@ func crashChild() error {
 		}
 		cfg = relay.WithPoints(cfg, dieAt(point, visit))
 	}
-	if os.Getenv("RELAY_CHILD_JOURNALED") == "1" {
+	if os.Getenv("RELAY_CHILD_ENGINE") == string(journaled) {
 		relay.Journaled(&cfg)
 	}
 	say("opening")

@@ -261,7 +261,7 @@ func TestSQLite_StoppedUnderLoad(t *testing.T) {
 				t.Error(err)
 			}
 			if signal == syscall.SIGSTOP {
-				<-time.After(1300 * time.Millisecond) // longer than a lease
+				<-time.After(crashLease * 5 / 4) // longer than a lease
 			}
 		}
 	}))

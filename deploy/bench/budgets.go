@@ -13,6 +13,8 @@ var budgets = map[string]report.Budget{
 	"publish to endpoint p99 at 200/s (SQLite)":                              {Bound: 6},
 	"CPU of the producer per 10,000 deliveries (drain) (SQLite)":             {Bound: 1.2},
 	"CPU of the producer per 10,000 events published and delivered (SQLite)": {Bound: 1.2},
+	"ingest among 5,000,000 stored (SQLite)":                                 {Bound: 0.90, AtLeast: true},
+	"drain among 5,000,000 stored (SQLite)":                                  {Bound: 0.90, AtLeast: true},
 	"memory at full ingest (SQLite)":                                         {Bound: 96},
 	"receiver start to ready (SQLite)":                                       {Bound: 150},
 	"producer start to ready (SQLite)":                                       {Bound: 150},

@@ -52,6 +52,7 @@ func (b *bench) ourIngest(ctx context.Context, round int, database string) (rate
 	if err != nil {
 		return 0, 0, err
 	}
+	b.profile(ctx, ours, b.warmUp)
 	result, err := b.closed(ctx, ours.addr, fmt.Sprintf("c%02x", round))
 	if err != nil {
 		return 0, 0, err
@@ -79,6 +80,7 @@ func (b *bench) processed(ctx context.Context, round int, database string) error
 	if err != nil {
 		return err
 	}
+	b.profile(ctx, ours, 0)
 	began := time.Now()
 	result, err := load.Closed{
 		Addr: ours.addr, Connections: b.connections, Total: b.events, Want: http.StatusOK,

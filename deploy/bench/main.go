@@ -50,6 +50,8 @@ type bench struct {
 	events      int64
 	backlog     int64
 	waiting     int64
+	stored      int64
+	sustained   time.Duration
 	only        string
 	json        bool
 	plot        string
@@ -67,7 +69,7 @@ func run(ctx context.Context, args []string) error {
 	if len(args) == 3 && args[0] == "role" {
 		return role(ctx, args[1], args[2])
 	}
-	b := &bench{report: report.New(budgets), started: time.Now().Unix()}
+	b := &bench{report: report.New(report.ThisMachine(), budgets), started: time.Now().Unix()}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&b.source, "source", "../..", "the checkout whose services are measured")
 	f.StringVar(&b.postgres, "postgres", "", "URL of a PostgreSQL server on which databases may be made, to measure on it too; they are left there")
@@ -82,6 +84,8 @@ func run(ctx context.Context, args []string) error {
 	f.Int64Var(&b.events, "events", 60_000, "events, where their number is what ends a round")
 	f.Int64Var(&b.backlog, "backlog", 200_000, "deliveries to drain")
 	f.Int64Var(&b.waiting, "pending", 1_000_000, "deliveries that wait while memory is measured")
+	f.Int64Var(&b.stored, "stored", 5_000_000, "messages that are stored already, for the benchmark of that name")
+	f.DurationVar(&b.sustained, "sustained", 30*time.Second, "how long ingest goes on, for the benchmark of that name")
 	f.StringVar(&b.only, "only", "", "names of benchmarks, separated by commas: "+strings.Join(names(), ", "))
 	f.BoolVar(&b.json, "json", false, "print JSON")
 	f.StringVar(&b.plot, "plot", "", "file for a plot of throughput and latency over connections (SVG)")
@@ -110,9 +114,10 @@ func role(ctx context.Context, name, addr string) error {
 
 // benchmark is one thing to measure, in each round.
 type benchmark struct {
-	name string
-	run  func(b *bench, ctx context.Context, round int, database string) error
-	once bool // too long to be repeated
+	name   string
+	run    func(b *bench, ctx context.Context, round int, database string) error
+	once   bool // too long to be repeated
+	sqlite bool // only there
 }
 
 func benchmarks() []benchmark {
@@ -123,7 +128,9 @@ func benchmarks() []benchmark {
 		{name: "publish", run: (*bench).publish},
 		{name: "drain", run: (*bench).drain},
 		{name: "latency", run: (*bench).latency},
+		{name: "sustained", run: (*bench).lasting, once: true},
 		{name: "pending", run: (*bench).pending, once: true},
+		{name: "stored", run: (*bench).amongStored, once: true, sqlite: true},
 	}
 }
 
@@ -158,7 +165,7 @@ func (b *bench) run(ctx context.Context) error {
 	for round := range b.rounds {
 		for _, one := range chosen {
 			for _, database := range databases {
-				if one.once && round > 0 {
+				if one.once && round > 0 || one.sqlite && database != "" {
 					continue
 				}
 				fmt.Fprintf(os.Stderr, "round %d of %d: %s %s\n", round+1, b.rounds, one.name, engineOf(database))

@@ -52,9 +52,14 @@ func (r *rig) switched(ctx context.Context, how string) error {
 	return call(ctx, http.MethodPost, "http://"+r.producer.addr+"/api/v1/endpoints/"+r.endpoint+"/"+how, nil, nil)
 }
 
-// fill publishes n events in batches.
+// fill publishes n events in batches, of orders that follow each other.
 func (b *bench) fill(ctx context.Context, producer *service, n int64) error {
-	body, number := load.Body(b.seed)
+	return b.fillWith(ctx, producer, n, func(id int) string { return fmt.Sprintf("f%015x", id) })
+}
+
+// fillWith publishes n events in batches. number names the orders, from 1 on, in 16 characters.
+func (b *bench) fillWith(ctx context.Context, producer *service, n int64, number func(id int) string) error {
+	body, at := load.Body(b.seed)
 	var id int
 	for left := n; left > 0; {
 		size := min(left, 1000)
@@ -62,9 +67,8 @@ func (b *bench) fill(ctx context.Context, producer *service, n int64) error {
 		batch := make([]map[string]any, size)
 		for i := range batch {
 			id++
-			copy(body[number:number+16], fmt.Sprintf("f%015x", id))
 			batch[i] = map[string]any{"type": "order.completed", "data": map[string]any{
-				"order_id": string(body[number : number+16]), "amount_minor": 4999, "currency": "EUR", "note": string(body[number+60:])[:400],
+				"order_id": number(id), "amount_minor": 4999, "currency": "EUR", "note": string(body[at+60:])[:400],
 			}}
 		}
 		if err := call(ctx, http.MethodPost, "http://"+producer.addr+"/api/v1/events/batch", map[string]any{"events": batch}, nil); err != nil {
@@ -95,26 +99,34 @@ func (b *bench) drain(ctx context.Context, _ int, database string) error {
 	if err := b.fill(ctx, r.producer, b.backlog); err != nil {
 		return err
 	}
-	before, err := r.producer.CPU()
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	if err := r.switched(ctx, "enable"); err != nil {
-		return err
-	}
-	ended, err := r.producer.awaitDelivered(ctx, r.producer.addr, b.backlog)
-	if err != nil {
-		return err
-	}
-	after, err := r.producer.CPU()
+	rate, cpu, err := b.drained(ctx, r, b.backlog, b.backlog)
 	if err != nil {
 		return err
 	}
 	suffix := engineOf(database)
-	b.report.Ratio("drain "+suffix, float64(b.backlog)/ended.Sub(began).Seconds(), bareRate, "deliveries/s")
-	b.report.Value("CPU of the producer per 10,000 deliveries (drain) "+suffix, (after-before).Seconds()*10_000/float64(b.backlog), "s")
+	b.report.Ratio("drain "+suffix, rate, bareRate, "deliveries/s")
+	b.report.Value("CPU of the producer per 10,000 deliveries (drain) "+suffix, cpu.Seconds()*10_000/float64(b.backlog), "s")
 	return r.close()
+}
+
+// drained enables the endpoint and waits until n deliveries more, and so all of them, are delivered: how many a second,
+// and for how much of the producer's CPU.
+func (b *bench) drained(ctx context.Context, r *rig, n, all int64) (rate float64, cpu time.Duration, err error) {
+	before, err := r.producer.CPU()
+	if err != nil {
+		return 0, 0, err
+	}
+	b.profile(ctx, r.producer, 0)
+	began := time.Now()
+	if err := r.switched(ctx, "enable"); err != nil {
+		return 0, 0, err
+	}
+	ended, err := r.producer.awaitDelivered(ctx, r.producer.addr, all)
+	if err != nil {
+		return 0, 0, err
+	}
+	after, err := r.producer.CPU()
+	return float64(n) / ended.Sub(began).Seconds(), after - before, err
 }
 
 // publish compares publish → delivered → recorded with the bare loop.
@@ -131,6 +143,7 @@ func (b *bench) publish(ctx context.Context, round int, database string) error {
 	if err != nil {
 		return err
 	}
+	b.profile(ctx, r.producer, 0)
 	began := time.Now()
 	result, err := load.Closed{
 		Addr: r.producer.addr, Connections: b.workers, Total: b.events, Want: http.StatusAccepted,

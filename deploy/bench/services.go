@@ -25,9 +25,14 @@ const (
 type service struct {
 	*process.Process
 
+	name        string
 	addr, admin string // host:port
 	dir         string
+	env         []string
 }
+
+// database is the SQLite file of a service that has one.
+func (s *service) database() string { return filepath.Join(s.dir, "bench.db") }
 
 // stop ends the service and removes what it kept.
 func (s *service) stop() error {
@@ -85,7 +90,7 @@ func databaseURL(given, dir string) string {
 }
 
 func (b *bench) start(ctx context.Context, name string, env func(*service) []string) (*service, error) {
-	s := &service{}
+	s := &service{name: name}
 	var err error
 	if s.addr, err = process.FreePort(); err != nil {
 		return nil, err
@@ -96,23 +101,30 @@ func (b *bench) start(ctx context.Context, name string, env func(*service) []str
 	if s.dir, err = os.MkdirTemp(b.dir, name); err != nil {
 		return nil, err
 	}
-	s.Process, err = process.Start(ctx, process.Spec{
-		Name: name, Path: filepath.Join(b.dir, name), Args: []string{"serve"}, Dir: s.dir,
-		Env: append(env(s), "LOG_LEVEL="+b.logLevel, "LOG_FORMAT=json"), Ready: "http://" + s.addr + "/readyz",
-	})
-	if err == nil && b.pprof != "" {
-		b.profile(ctx, name, s.admin)
-	}
-	return s, err
+	s.env = append(env(s), "LOG_LEVEL="+b.logLevel, "LOG_FORMAT=json")
+	return s, b.launch(ctx, s)
 }
 
-// profile takes a CPU profile of a service while it is measured.
-func (b *bench) profile(ctx context.Context, name, admin string) {
+// launch starts the service on what it keeps, which may be what it kept when it was stopped.
+func (b *bench) launch(ctx context.Context, s *service) (err error) {
+	s.Process, err = process.Start(ctx, process.Spec{
+		Name: s.name, Path: filepath.Join(b.dir, s.name), Args: []string{"serve"}, Dir: s.dir,
+		Env: s.env, Ready: "http://" + s.addr + "/readyz",
+	})
+	return err
+}
+
+// profile takes a CPU profile of a service that is about to be measured, after a while.
+func (b *bench) profile(ctx context.Context, s *service, after time.Duration) {
+	if b.pprof == "" {
+		return
+	}
 	b.profiles++
-	file := filepath.Join(b.pprof, fmt.Sprintf("%s-%s-%d.pprof", b.current, name, b.profiles))
+	file := filepath.Join(b.pprof, fmt.Sprintf("%s-%s-%d.pprof", b.current, s.name, b.profiles))
+	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.admin, max(1, int(b.duration.Seconds())))
 	b.profiling.Go(func() {
-		time.Sleep(b.warmUp)
-		if err := download(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", admin, max(1, int(b.duration.Seconds()))), file); err != nil {
+		time.Sleep(after)
+		if err := download(ctx, url, file); err != nil {
 			fmt.Fprintln(os.Stderr, "no profile:", err) // the service stopped first
 		}
 	})

@@ -122,7 +122,11 @@ const (
 // duplicate answers a draft whose key is taken. A sender that redelivers what had failed wants it tried again.
 func duplicate(ctx context.Context, t *txn, p *prepared) error {
 	p.receipt = Receipt{Duplicate: true}
-	if err := t.scan(ctx, selectKey, []any{p.Source, p.DedupeKey}, &p.receipt.ID); err != nil {
+	err := t.scan(ctx, selectKey, []any{p.Source, p.DedupeKey}, &p.receipt.ID)
+	if errors.Is(err, sql.ErrNoRows) { // its window ended just now
+		return t.engine.append(ctx, t, []*prepared{p})
+	}
+	if err != nil {
 		return err
 	}
 	if !p.Redeliver {

@@ -177,9 +177,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 		err = w.engine.ahead(ctx, t)
 	}
 	if err == nil {
-		if err = s.commit(ctx); err != nil {
-			err = fmt.Errorf("%w: commit: %w", ErrUnavailable, err)
-		}
+		err = w.commit(ctx, t)
 	}
 	if err != nil {
 		s.rollback()
@@ -189,7 +187,7 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 		}
 		return w.engine.classify(err)
 	}
-	w.committed(t)
+	reportAll(t.held, nil)
 	return nil
 }
 

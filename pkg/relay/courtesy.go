@@ -10,6 +10,7 @@ const (
 	crowdTime  = 20 * time.Millisecond // how long a crowd that was seen is taken to be there
 	crowdTurns = 4                     // or so many times what its commit took, where that is longer
 	crowdFirst = 16                    // effects that run together while nothing is known of how long they take
+	crowdQuick = 200 * time.Microsecond
 	crowdShare = 10                    // effects get one part in so many of the time
 	crowdWait  = 20 * time.Millisecond // what a group of effects may run for, going by the group before
 )
@@ -20,6 +21,7 @@ type courtesy struct {
 	resume  time.Time     // effects have had their part until then
 	each    time.Duration // how long one of the last group ran
 	off     bool
+	pressed bool // what waits must not grow any more
 	always  bool // everything goes through the journal, for tests
 }
 
@@ -59,6 +61,9 @@ func (c *courtesy) processed(began, ended time.Time) {
 	c.resume = ended.Add((crowdShare - 1) * ended.Sub(began))
 }
 
+// quick says whether effects are so short that applying them is not much more than making their rows.
+func (c *courtesy) quick() bool { return c.each < crowdQuick }
+
 // group is how many effects may run together.
 func (c *courtesy) group(now time.Time) int {
 	if c.each == 0 {
@@ -75,7 +80,7 @@ func (c *courtesy) crowd(now time.Time) bool { return c.crowded.After(now) }
 
 // wait is for how much longer effects have to give way; 0 or less: they may run.
 func (c *courtesy) wait(now time.Time) time.Duration {
-	if c.off {
+	if c.off || c.pressed && c.quick() {
 		return 0
 	}
 	return min(c.crowded.Sub(now), c.resume.Sub(now))

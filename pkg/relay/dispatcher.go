@@ -29,6 +29,7 @@ type Dispatcher struct {
 	quit     chan struct{}
 	loopDone chan struct{}
 	running  sync.WaitGroup // attempts, and the recording of their outcomes
+	crew     *crew          // runs attempts
 	once     sync.Once
 	started  atomic.Bool
 
@@ -53,6 +54,7 @@ func NewDispatcher(s *Store, cfg DispatcherConfig) *Dispatcher {
 		store: s, cfg: cfg, lanes: map[string]*lane{}, ended: map[string]int{}, finished: make(chan struct{}, 1),
 		quit: make(chan struct{}), loopDone: make(chan struct{}),
 	}
+	d.crew = newCrew(d.quit)
 	d.attempts, d.abort = context.WithCancel(context.Background())
 	d.begins, d.stop = context.WithCancel(d.attempts)
 	return d
@@ -286,6 +288,7 @@ func (d *Dispatcher) freed() {
 			continue
 		}
 		l.held -= n
+		l.ended(n, time.Now())
 		if l.retired && l.held == 0 {
 			delete(d.lanes, target)
 		}

@@ -13,7 +13,8 @@
 //     first one's id.
 //   - A target outside the database ([Remote]) is called at least once. An effect inside it ([Effect]) happens
 //     exactly once: it commits together with the delivery's completion or not at all.
-//   - A delivery is always in exactly one visible [State], and nothing disappears.
+//   - A delivery is always in exactly one visible [State], and nothing disappears but what a [Retention]
+//     is told to remove.
 //
 // # How it is used
 //
@@ -21,6 +22,19 @@
 // with a [Resolver] that turns a target's id into the [Runner] that performs one attempt. A runner never
 // sleeps or loops: it answers [Delivered], [Retry] or [Permanent], and only the dispatcher decides when to
 // try again.
+//
+// # What is kept
+//
+// A [Retention] removes messages all of whose deliveries are over, once they are old enough, in small transactions beside
+// everything else; totals stay. Files stop growing under steady traffic because what was removed makes room for what
+// comes. They do not shrink: on SQLite a file stays as large as it ever had to be (auto_vacuum is off, because keeping its
+// pointer map costs about 4 % of each append; VACUUM with the service stopped gives the room back), on PostgreSQL
+// autovacuum decides. The -wal file of SQLite is held at about 64 MiB, also beside callers who read all the time; only one
+// who reads for long at a stretch makes it grow for that time.
+//
+// [Store.RetryAll], [Store.ReplayAll] and [Store.CancelAll] do to all deliveries that a filter selects what [Store.Retry],
+// [Store.Replay] and [Store.Cancel] do to one: in small transactions as well, at a rate, with a dry run, and so that a call
+// that was interrupted can be repeated.
 //
 // # Two engines
 //

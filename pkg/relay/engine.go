@@ -49,6 +49,8 @@ type rows interface {
 	confirm(ctx context.Context, t *txn, claims []claimed) ([]claimed, error)
 	// locate finds the row of a delivery that was claimed before it had one.
 	locate(ctx context.Context, t *txn, c *claimed) error
+	// replay makes new deliveries of old ones that are locked, unless they are there, and answers the targets of those it made.
+	replay(ctx context.Context, t *txn, copies []replayed) (made []string, err error)
 	// addTotals changes the totals, in the order given.
 	addTotals(ctx context.Context, t *txn, changes []change) error
 }

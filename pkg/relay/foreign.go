@@ -52,7 +52,7 @@ func (f *foreignStatements) authorize(action sqlite.AuthorizerActionCode, table,
 
 func isEngineTable(name string) bool {
 	switch strings.ToLower(name) {
-	case "journal", "journal_claims", "messages", "dedupe_keys", "targets", "deliveries", "attempts", "totals", "positions", "pulse", "schema_migrations":
+	case "journal", "journal_claims", "messages", "dedupe_keys", "kept_keys", "targets", "deliveries", "attempts", "totals", "positions", "pulse", "schema_migrations":
 		return true
 	}
 	return strings.HasPrefix(strings.ToLower(name), "sqlite_")

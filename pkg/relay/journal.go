@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"example.com/signet/pkg/relay/internal/record"
 )
 
 // The journal lets a crowd of callers append at the cost of writing one row for all of them. Messages get their rows
@@ -37,6 +39,8 @@ type group struct {
 	messages int
 	size     int
 
+	counts map[total]int64 // what its rows will add to the totals, as of now
+
 	offered bool      // its deliveries have had their chance to be born leased
 	waiting int       // born, and neither held nor recorded
 	remote  bool      // some of those are attempts outside of the database
@@ -59,10 +63,12 @@ type journal struct {
 	seed     maphash.Seed
 	messages int
 	bytes    int
-	kept     int       // bytes of the records in memory
-	last     int64     // the newest row's seq
-	retryAt  time.Time // after a failure
-	stalled  bool      // there was nothing to do for it; something has to change first
+	kept     int             // bytes of the records in memory
+	last     int64           // the newest row's seq
+	retryAt  time.Time       // after a failure
+	counts   map[total]int64 // of all groups
+	pressed  bool            // see press
+	stalled  bool            // there was nothing to do for it; something has to change first
 
 	nudge chan struct{} // something has changed that the writer does not know of
 
@@ -70,12 +76,27 @@ type journal struct {
 	unfolded atomic.Int64 // the rows of everything up to here are there
 	mu       sync.Mutex
 	readers  []reading
+	view     sync.RWMutex // held while a commit moves something between the journal and the rows
 }
 
 // reading waits for rows.
 type reading struct {
 	seq   int64
 	ready chan error
+}
+
+// entry is a message in the journal, and member one of its deliveries. Their bytes are those of their group's record.
+type entry struct {
+	*record.Message
+	members []member
+	seq     int64 // of its row, once there is one
+}
+
+type member struct {
+	born bool  // leased: its first attempt was given away
+	seq  int64 // of its row, once there is one
+	// held is the outcome of that attempt, which waits to be recorded together with the row.
+	held *op
 }
 
 // spot is where a message is in the journal, in one word: its group's seq, and which of the group's it is.
@@ -99,7 +120,7 @@ func (j *journal) find(hash uint64) (place, bool) {
 }
 
 func newJournal() *journal {
-	return &journal{keys: map[uint64]spot{}, seed: maphash.MakeSeed(), nudge: make(chan struct{}, 1)}
+	return &journal{counts: map[total]int64{}, keys: map[uint64]spot{}, seed: maphash.MakeSeed(), nudge: make(chan struct{}, 1)}
 }
 
 func (j *journal) empty() bool { return len(j.groups) == 0 }
@@ -116,7 +137,14 @@ func (j *journal) waiting() []*group {
 	return j.groups[i:]
 }
 
-func (j *journal) full() bool { return j.messages > journalMessages || j.bytes > journalBytes }
+// press says whether so much is in the journal that its rows must not wait any longer; then until a quarter is through.
+func (j *journal) press() {
+	part := 4
+	if j.pressed {
+		part = 3
+	}
+	j.pressed = j.messages > journalMessages/4*part || j.bytes > journalBytes/4*part
+}
 
 // hash names a dedupe key, or with an empty source a message's id.
 func (j *journal) hash(source, key string) uint64 {
@@ -132,6 +160,7 @@ func (j *journal) hash(source, key string) uint64 {
 func (j *journal) add(groups []*group, keys map[uint64]*prepared) {
 	for _, g := range groups {
 		j.groups = append(j.groups, g)
+		j.count(g)
 		j.messages += g.messages
 		j.bytes += g.size
 		j.last = g.seq
@@ -150,10 +179,55 @@ func (j *journal) add(groups []*group, keys map[uint64]*prepared) {
 	j.stalled = false
 }
 
+// count adds what is known of a group's deliveries to the journal's totals.
+func (j *journal) count(g *group) {
+	for k, n := range g.counts {
+		j.counts[k] += n
+	}
+	j.counts[messagesTotal] += int64(g.messages)
+}
+
+func (j *journal) uncount(g *group) {
+	for k, n := range g.counts {
+		if j.counts[k] -= n; j.counts[k] == 0 {
+			delete(j.counts, k)
+		}
+	}
+	j.counts[messagesTotal] -= int64(g.messages)
+}
+
+// claimed takes note that deliveries of a group were claimed.
+func (j *journal) claimed(g *group) {
+	j.uncount(g)
+	g.recount()
+	j.count(g)
+	g.offered, g.bornAt = true, time.Now()
+}
+
+// recount goes by the group's entries.
+func (g *group) recount() {
+	g.counts = map[total]int64{}
+	for i := range g.entries {
+		e := &g.entries[i]
+		for k := range e.members {
+			g.counted(e.Deliveries[k].Target, e.members[k].born)
+		}
+	}
+}
+
+func (g *group) counted(target string, born bool) {
+	state := Pending
+	if born {
+		state = Delivering
+	}
+	g.counts[total{target, state}]++
+}
+
 // remove forgets groups whose rows a transaction has made.
 func (j *journal) remove(groups []*group) {
 	for _, g := range groups {
 		g.done = true
+		j.uncount(g)
 		j.messages -= g.messages
 		j.bytes -= g.size
 		if g.record != nil {
@@ -204,7 +278,7 @@ func (j *journal) wait(now time.Time) time.Duration {
 	}
 	g := j.groups[0]
 	switch {
-	case j.awaited() || j.full():
+	case j.awaited() || j.pressed:
 		return 0
 	case g.remote && g.waiting > 0:
 		return max(0, g.bornAt.Add(unfoldPatience).Sub(now))
@@ -213,6 +287,10 @@ func (j *journal) wait(now time.Time) time.Duration {
 	}
 	return 0
 }
+
+// outcomes says whether what is to be recorded first are outcomes of attempts outside of the database: nobody gives way
+// with those.
+func (j *journal) outcomes() bool { return !j.empty() && j.groups[0].remote }
 
 // awaited says whether somebody waits for rows. Any goroutine may ask.
 func (j *journal) awaited() bool {

@@ -3,20 +3,36 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
 // enter takes over into the journal what a transaction has made of it.
 func (w *writer) enter(t *txn) {
-	if w.journal == nil || len(t.journaled)+len(t.offering)+len(t.unfolded) == 0 {
+	if !t.journaling() {
 		return
 	}
 	for _, g := range t.offering {
-		g.offered, g.bornAt = true, time.Now()
+		w.journal.claimed(g)
 	}
 	w.journal.add(t.journaled, t.keys)
 	w.journal.remove(t.unfolded)
-	reportAll(t.held, nil)
+}
+
+// journaling says whether the transaction changes what is in the journal.
+func (t *txn) journaling() bool { return len(t.journaled)+len(t.offering)+len(t.unfolded) > 0 }
+
+// commit commits, and takes over what follows from it. Who reads the totals sees both or neither.
+func (w *writer) commit(ctx context.Context, t *txn) error {
+	if t.journaling() {
+		w.journal.view.Lock()
+		defer w.journal.view.Unlock()
+	}
+	if err := t.session.commit(ctx); err != nil {
+		return fmt.Errorf("%w: commit: %w", ErrUnavailable, err)
+	}
+	w.committed(t)
+	return nil
 }
 
 // retract takes back that deliveries of a group were claimed.
@@ -49,10 +65,11 @@ func (w *writer) unfold(process bool) {
 	if j == nil || j.empty() {
 		return
 	}
-	if urgent := j.awaited() || j.full(); !process && !urgent || j.wait(time.Now()) != 0 {
+	awaited := j.awaited()
+	if !process && !awaited && !j.pressed && !j.outcomes() || j.wait(time.Now()) != 0 {
 		return
 	}
-	if err := w.advance(j.awaited()); err != nil {
+	if err := w.advance(awaited || j.pressed && !w.courtesy.quick()); err != nil {
 		j.retryAt = time.Now().Add(unfoldRetry)
 		j.tell(err)
 	}

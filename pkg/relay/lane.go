@@ -9,6 +9,13 @@ import (
 // their claim is being committed. What waits here is under a lease, so it stays small.
 const prefetch = 2
 
+// A target that is quick gets more of them, as many as it got through in paceTime: claiming costs a commit, and whoever is
+// quick would wait for it.
+const (
+	maxPrefetch = 8
+	paceTime    = 50 * time.Millisecond
+)
+
 // effectPrefetch is the same for effects, which run by the group.
 const effectPrefetch = 12
 
@@ -19,9 +26,12 @@ type lane struct {
 	limit   int           // attempts at once
 	slots   chan struct{} // one token for each attempt that is running
 	held    int           // claimed and not over
-	look    bool          // there may be something due
-	retired bool          // its target is disabled or gone
-	nextAt  time.Time     // when the next one is due, as far as is known
+	over    int           // since when its pace was last looked at
+	pace    int           // how many were over in the last paceTime
+	since   time.Time
+	look    bool      // there may be something due
+	retired bool      // its target is disabled or gone
+	nextAt  time.Time // when the next one is due, as far as is known
 
 	quietUntil atomic.Int64 // Unix microseconds: the target asked to be left alone until then
 	closed     atomic.Bool  // an attempt's outcome disables the target
@@ -64,7 +74,16 @@ func (l *lane) capacity() int {
 	if l.runner.effect != nil {
 		return effectPrefetch * l.limit
 	}
-	return prefetch * l.limit
+	return max(prefetch*l.limit, min(l.pace, maxPrefetch*l.limit))
+}
+
+// ended takes note of attempts that are over, by this process's own clock.
+func (l *lane) ended(n int, now time.Time) {
+	l.over += n
+	if took := now.Sub(l.since); took >= paceTime {
+		l.pace = int(int64(l.over) * int64(paceTime) / int64(took))
+		l.over, l.since = 0, now
+	}
 }
 
 // places is how many deliveries may be born leased: those that are due come first, and are claimed.

@@ -275,21 +275,21 @@ func (f *fixture) exec(query string, args ...any) {
 	}
 }
 
-// balanced fails the test unless the totals equal a full recount.
+// balanced fails the test unless the totals equal a full recount and what retention has removed.
 func (f *fixture) balanced() {
 	f.t.Helper()
 	stats, err := f.Stats(f.t.Context())
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if n := f.number(`SELECT count(*) FROM messages`); int64(n) != stats.Messages {
-		f.t.Errorf("stats count %d messages, the table has %d", stats.Messages, n)
+	if n := int64(f.number(`SELECT count(*) FROM messages`)); n+stats.Removed.Messages != stats.Messages {
+		f.t.Errorf("stats count %d messages, the table has %d, removed were %d", stats.Messages, n, stats.Removed.Messages)
 	}
 	for _, state := range relay.States() {
 		want := f.number(`SELECT count(*) FROM deliveries d LEFT JOIN targets t ON t.id = d.target_id
 			WHERE CASE WHEN d.state = 'pending' AND t.enabled = 0 THEN 'paused' ELSE d.state END = '` + string(state) + `'`)
-		if got := stats.Deliveries[state]; got != int64(want) {
-			f.t.Errorf("stats count %d %s deliveries, the table has %d", got, state, want)
+		if got, gone := stats.Deliveries[state], stats.Removed.Deliveries[state]; got != int64(want)+gone {
+			f.t.Errorf("stats count %d %s deliveries, the table has %d, removed were %d", got, state, want, gone)
 		}
 	}
 }
@@ -371,4 +371,9 @@ func must[T any](v T, err error) func(*testing.T) T {
 		}
 		return v
 	}
+}
+
+// migration is a set of one script.
+func migration(name, script string) relay.Migrations {
+	return relay.Migrations{Name: name, Files: fstest.MapFS{"0001_" + name + ".sqlite.sql": {Data: []byte(script)}}}
 }

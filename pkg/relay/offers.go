@@ -77,6 +77,7 @@ func (o *offers) close() {
 	defer o.mu.Unlock()
 	clear(o.places)
 	o.locals = nil
+	o.moved()
 }
 
 // collect is for the dispatcher: what was born since the last time.

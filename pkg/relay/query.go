@@ -37,4 +37,5 @@ type DeliveryFilter struct {
 type Stats struct {
 	Messages   int64
 	Deliveries map[State]int64 // every state is present
+	Removed    Removed         // of those, what retention has removed; without Keys
 }

@@ -19,7 +19,6 @@ const (
     d.attempts, d.next_at, d.last_status, d.last_error, d.replay_of, d.created_at, d.updated_at, d.message_seq
   FROM deliveries d JOIN messages m ON m.seq = d.message_seq LEFT JOIN targets t ON t.id = d.target_id`
 	selectAttempts = `SELECT number, started_at, duration, status, error, detail FROM attempts WHERE delivery_seq = ? ORDER BY number`
-	selectTotals   = `SELECT s.target_id, s.state, s.n, coalesce(t.enabled, 1) FROM totals s LEFT JOIN targets t ON t.id = s.target_id`
 )
 
 type messageRow struct {
@@ -109,7 +108,7 @@ func (s *Store) Messages(ctx context.Context, f MessageFilter, p Page) (items []
 	if err != nil {
 		return nil, "", err
 	}
-	if err := s.settled(ctx); err != nil {
+	if err := s.mostlySettled(ctx); err != nil {
 		return nil, "", err
 	}
 	rows, err := s.callers.query(ctx, query, c.args...)
@@ -156,22 +155,18 @@ func (s *Store) withDeliveries(ctx context.Context, found []messageRow) ([]Messa
 // Deliveries lists deliveries, newest first. ErrInvalid: the filter's state, the limit or the cursor is none.
 func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) (items []Delivery, next string, err error) {
 	c := conditions{column: "d.seq"}
-	c.equal("m.id", f.MessageID)
-	c.equal("d.target_id", f.TargetID)
-	c.equal("m.type", f.Type)
-	c.between("d.created_at", f.Since, f.Until)
+	var states []State
 	if f.State != "" {
-		state, args, err := stateCondition(f.State)
-		if err != nil {
-			return nil, "", err
-		}
-		c.add(state, args...)
+		states = append(states, f.State)
+	}
+	if err := c.deliveries(f, states...); err != nil {
+		return nil, "", err
 	}
 	query, err := c.page(selectDelivery, p)
 	if err != nil {
 		return nil, "", err
 	}
-	if err := s.settled(ctx); err != nil {
+	if err := s.mostlySettled(ctx); err != nil {
 		return nil, "", err
 	}
 	rows, err := s.callers.query(ctx, query, c.args...)
@@ -187,37 +182,6 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) (items
 		items = append(items, d.Delivery)
 	}
 	return items, next, nil
-}
-
-// Stats reads the lifetime totals.
-func (s *Store) Stats(ctx context.Context) (Stats, error) {
-	stats := Stats{Deliveries: map[State]int64{}}
-	for _, state := range States() {
-		stats.Deliveries[state] = 0
-	}
-	if err := s.settled(ctx); err != nil {
-		return stats, err
-	}
-	rows, err := s.callers.query(ctx, selectTotals)
-	if err != nil {
-		return stats, err
-	}
-	_, err = collect(rows, func(row scanner) (struct{}, error) {
-		var k total
-		var n int64
-		var enabled bool
-		err := row.Scan(&k.target, &k.state, &n, &enabled)
-		switch {
-		case k == messagesTotal:
-			stats.Messages += n
-		case k.state == Pending && !enabled:
-			stats.Deliveries[Paused] += n
-		default:
-			stats.Deliveries[k.state] += n
-		}
-		return struct{}{}, err
-	})
-	return stats, err
 }
 
 // conditions builds the WHERE clause of a list that goes by a sequence, newest first.
@@ -245,6 +209,27 @@ func (c *conditions) between(column string, since, until time.Time) {
 	if !until.IsZero() {
 		c.add(column+" < ?", until.UnixMicro())
 	}
+}
+
+// deliveries selects what a filter does, in one of some states; none of them: in any.
+func (c *conditions) deliveries(f DeliveryFilter, states ...State) error {
+	c.equal("m.id", f.MessageID)
+	c.equal("d.target_id", f.TargetID)
+	c.equal("m.type", f.Type)
+	c.between("d.created_at", f.Since, f.Until)
+	var in []string
+	var args []any
+	for _, state := range states {
+		condition, more, err := stateCondition(state)
+		if err != nil {
+			return err
+		}
+		in, args = append(in, "("+condition+")"), append(args, more...)
+	}
+	if len(in) > 0 {
+		c.add("("+strings.Join(in, " OR ")+")", args...)
+	}
+	return nil
 }
 
 func stateCondition(state State) (string, []any, error) {

@@ -17,7 +17,8 @@ func (d *Dispatcher) start(l *lane, c claimed, job Job) {
 		d.apply(l.runner.effect, c, job)
 		return
 	}
-	go d.run(l, l.runner.remote, l.slots, c, job)
+	remote, slots := l.runner.remote, l.slots
+	d.crew.do(func() { d.run(l, remote, slots, c, job) })
 }
 
 // run performs one attempt outside the database and has its outcome recorded.

@@ -55,6 +55,7 @@ func openSQLite(ctx context.Context, path string, cfg Config) (_ *sqliteEngine, 
 	if e.writer, err = newSQLiteSession(conn, cfg.Now); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+	e.writer.wal.path = path
 	if e.forCallers, err = openReaders(path, 2*max(2, runtime.GOMAXPROCS(0))); err != nil {
 		return nil, err
 	}
@@ -134,11 +135,15 @@ func dsn(path string, pragmas ...string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 
+// busyTimeout is how long a statement waits for another connection's locks.
+const busyTimeout = 5 * time.Second
+
 // openWriter opens the one connection that writes. With synchronous=FULL a commit returns after the WAL is
 // synced: that is the promise's foundation, so it is read back rather than assumed.
 func openWriter(ctx context.Context, path string) (*sql.DB, *sql.Conn, error) {
-	db, err := sql.Open("sqlite", dsn(path, "busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)",
-		"temp_store(MEMORY)", "foreign_keys(ON)", "cache_size(-16384)", "wal_autocheckpoint(8192)", "journal_size_limit(67108864)"))
+	db, err := sql.Open("sqlite", dsn(path, fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)",
+		"synchronous(FULL)", "temp_store(MEMORY)", "foreign_keys(ON)", "cache_size(-16384)",
+		fmt.Sprintf("wal_autocheckpoint(%d)", walCheckpoint), fmt.Sprintf("journal_size_limit(%d)", walLimit)))
 	if err != nil {
 		return nil, nil, err
 	}

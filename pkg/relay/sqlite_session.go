@@ -19,6 +19,7 @@ type sqliteSession struct {
 	direct  map[string]directStmt
 	values  []driver.NamedValue // of the statement that runs
 	foreign *foreignStatements
+	wal     walKeeper
 }
 
 func newSQLiteSession(conn *sql.Conn, now func() time.Time) (*sqliteSession, error) {
@@ -36,6 +37,9 @@ func (s *sqliteSession) begin(ctx context.Context) (time.Time, error) {
 
 func (s *sqliteSession) commit(ctx context.Context) error {
 	_, err := s.exec(ctx, "COMMIT", nil)
+	if err == nil {
+		s.wal.committed(ctx, s.conn)
+	}
 	return err
 }
 

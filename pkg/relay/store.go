@@ -178,6 +178,20 @@ func (s *Store) readJournal(ctx context.Context) error {
 	return s.appends.do(ctx, newOp(e.recoverJournal))
 }
 
+// listWait is how long a list waits for what was appended before it. While more is appended than can be worked off, lists
+// may lag; what is asked for by its id is waited for.
+const listWait = 5 * time.Second
+
+// mostlySettled is settled, for a while.
+func (s *Store) mostlySettled(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, listWait)
+	defer cancel()
+	if err := s.settled(bounded); err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
+		return err
+	}
+	return nil
+}
+
 // settled waits until everything that was appended before has its rows, so that reading finds it.
 func (s *Store) settled(ctx context.Context) error {
 	j := s.engine.log()

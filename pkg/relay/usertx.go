@@ -95,8 +95,8 @@ func (o *OutboxTx) Query(ctx context.Context, query string, args ...any) (*sql.R
 	return o.u.Query(ctx, query, args...)
 }
 
-// Append stores messages with their deliveries, in this transaction. On PostgreSQL only their dedupe keys are stored at
-// once; the rest is there for statements to see after the commit.
+// Append stores messages with their deliveries, in this transaction. Statements in it may not see their rows yet: those
+// are certain to be there after the commit.
 func (o *OutboxTx) Append(ctx context.Context, drafts ...Draft) ([]Receipt, error) {
 	ready, err := o.s.prepare(drafts)
 	if err != nil {

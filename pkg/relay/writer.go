@@ -13,6 +13,7 @@ import (
 // How much one commit may carry, and how much may wait for one.
 const (
 	maxGroup       = 512  // engine operations in one commit
+	pressedGroup   = 64   // the same while what waits in the journal must not grow
 	maxEffectGroup = 256  // effects in one commit
 	queueLength    = 4096 // operations waiting
 )
@@ -175,7 +176,7 @@ func (w *writer) next() (*op, bool) {
 		nudge = w.journal.nudge
 		wait := w.journal.wait(time.Now())
 		switch {
-		case wait == 0 && (processing != nil || w.journal.awaited() || w.journal.full()):
+		case wait == 0 && (processing != nil || w.journal.awaited() || w.journal.pressed || w.journal.outcomes()):
 			select {
 			case o := <-w.ops:
 				return o, true
@@ -218,7 +219,14 @@ func (w *writer) turn(first *op) {
 	if w.courtesy.crowd(time.Now()) {
 		w.letIn()
 	}
-	engine = gather(engine, w.ops, maxGroup)
+	limit := maxGroup
+	if w.journal != nil {
+		w.journal.press()
+		if w.courtesy.pressed = w.journal.pressed; w.courtesy.pressed {
+			limit = pressedGroup
+		}
+	}
+	engine = gather(engine, w.ops, limit)
 	began := time.Now()
 	w.crowd = w.courtesy.journaling(engine, began)
 	w.runEngine(w.hold(engine))

@@ -261,14 +261,18 @@ func (n standardHeaders) write(out Outgoing, keys []signingKey, h HeaderSetter) 
 		return fmt.Errorf("%w: its time is not between 1970 and 9999", ErrUnsignable)
 	}
 	seconds := strconv.FormatInt(at, 10)
-	prefix := appendStandardPrefix(nil, out.ID, seconds)
-	entries := make([]string, len(keys))
+	prefix := appendStandardPrefix(make([]byte, 0, len(out.ID)+len(seconds)+2), out.ID, seconds)
+	list := make([]byte, 0, len(keys)*(len(n.version)+2+base64.StdEncoding.EncodedLen(n.size)))
 	for i, key := range keys {
-		entries[i] = n.version + "," + base64.StdEncoding.EncodeToString(key.sign(prefix, out.Body))
+		if i > 0 {
+			list = append(list, ' ')
+		}
+		list = append(append(list, n.version...), ',')
+		list = base64.StdEncoding.AppendEncode(list, key.sign(prefix, out.Body))
 	}
 	h.Set(n.id, out.ID)
 	h.Set(n.timestamp, seconds)
-	h.Set(n.signature, strings.Join(entries, " "))
+	h.Set(n.signature, string(list))
 	return nil
 }
 

@@ -200,6 +200,31 @@ func TestSender_reusesConnections(t *testing.T) {
 	}
 }
 
+// The user info of a URL is sent as net/http's client sends it, whether or not that client is in between.
+func TestSender_userInfo(t *testing.T) {
+	t.Parallel()
+	to := newSink(t, status(http.StatusOK))
+	url := strings.Replace(to.URL, "http://", "http://user:pass@", 1)
+	through := newHTTPClient(t)
+	through.Timeout = time.Minute
+	for _, client := range []*http.Client{newHTTPClient(t), through} {
+		for given, want := range map[string]string{"": "Basic dXNlcjpwYXNz", "Bearer x": "Bearer x"} {
+			header := http.Header{}
+			if given != "" {
+				header.Set("Authorization", given)
+			}
+			attempt := webhook.NewSender(client, "").Attempt(t.Context(), webhook.Request{URL: url, Header: header, Body: []byte("{}")})
+			if attempt.Err != nil {
+				t.Fatal(attempt.Err)
+			}
+			seen := to.requests()
+			if got := seen[len(seen)-1].Header.Get("Authorization"); got != want {
+				t.Errorf("%q, not %q", got, want)
+			}
+		}
+	}
+}
+
 func TestSender_timeout(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})

@@ -1,5 +1,5 @@
 -- What a crowd of callers appends at once is one row here: written in one piece, and unfolded into messages, keys and
--- deliveries a little later. records is in the format of journal_record.go.
+-- deliveries a little later. records is in the format of internal/record.
 CREATE TABLE journal (
   seq     INTEGER PRIMARY KEY,
   records BLOB    NOT NULL

@@ -2,8 +2,8 @@ package load
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +21,7 @@ type Result struct {
 	All       int64 // answered so at any time, warm-up included
 	Refused   int64 // answered otherwise
 	Took      time.Duration
+	Parts     []int64                 // Requests by the part of the measured time they were answered in; with Closed.Parts only
 	Latencies *hdrhistogram.Histogram // microseconds
 }
 
@@ -36,6 +37,7 @@ type Closed struct {
 	Connections int
 	WarmUp      time.Duration // not counted
 	Duration    time.Duration // counted; 0: until Total
+	Parts       int           // equal parts of Duration that are counted by themselves as well
 	Total       int64         // 0: until Duration is over
 	Want        int           // the status of an answer that counts
 	// NewRequest makes the requests of one connection.
@@ -46,8 +48,8 @@ type Closed struct {
 func (c Closed) Run(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &shared{budget: c.Total}
 	began := time.Now()
+	s := &shared{budget: c.Total, counted: began.Add(c.WarmUp), parts: make([]atomic.Int64, c.Parts)}
 	if c.Duration > 0 {
 		time.AfterFunc(c.WarmUp, func() { s.counting.Store(true) })
 		time.AfterFunc(c.WarmUp+c.Duration, cancel)
@@ -70,10 +72,25 @@ func (c Closed) Run(ctx context.Context) (Result, error) {
 	if c.Duration == 0 {
 		result.Took = time.Since(began)
 	}
+	for i := range s.parts {
+		result.Parts = append(result.Parts, s.parts[i].Load())
+	}
 	for _, h := range histograms {
 		result.Latencies.Merge(h)
 	}
-	return result, errors.Join(errs...)
+	return result, summary(errs)
+}
+
+// summary is the first error, and how many others there are: when the server dies, every connection says so.
+func summary(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return fmt.Errorf("%w (and %d errors more)", errs[0], len(errs)-1)
 }
 
 // shared is what the connections of a run have in common.
@@ -82,6 +99,16 @@ type shared struct {
 	requests, all, refused atomic.Int64
 	sent                   atomic.Int64
 	budget                 int64
+	counted                time.Time // what comes then is counted
+	parts                  []atomic.Int64
+}
+
+// count counts an answer in the part of the measured time it belongs to.
+func (s *shared) count(now time.Time, duration time.Duration) {
+	s.requests.Add(1)
+	if n := len(s.parts); n > 0 && duration > 0 {
+		s.parts[min(max(int(now.Sub(s.counted)*time.Duration(n)/duration), 0), n-1)].Add(1)
+	}
 }
 
 // another reports whether one more request may be sent.
@@ -110,8 +137,9 @@ func (c Closed) connection(ctx context.Context, number int, s *shared, latencies
 		}
 		s.all.Add(1)
 		if s.counting.Load() && ctx.Err() == nil {
-			s.requests.Add(1)
-			_ = latencies.RecordValue(time.Since(began).Microseconds()) // out of range: over a minute, and the deadline is half of that
+			now := time.Now()
+			s.count(now, c.Duration)
+			_ = latencies.RecordValue(now.Sub(began).Microseconds()) // out of range: over a minute, and the deadline is half of that
 		}
 	}
 	return nil
@@ -120,14 +148,24 @@ func (c Closed) connection(ctx context.Context, number int, s *shared, latencies
 // Webhooks makes signed webhooks for the receiver.
 func Webhooks(secret, run string, seed uint64) func(int) Request {
 	return func(connection int) Request {
-		m := NewMessages(secret, fmt.Sprintf("%s%03x", run, connection), seed)
-		return func(head []byte) ([]byte, []byte) {
-			s := m.Next(time.Now())
-			head = append(head, "POST /webhook HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nwebhook-id: "...)
-			head = append(append(head, s.ID...), "\r\nwebhook-timestamp: "...)
-			head = append(append(head, s.Timestamp...), "\r\nwebhook-signature: "...)
-			return append(append(head, s.Signature...), "\r\n"...), s.Body
-		}
+		return webhooks(NewMessages(secret, fmt.Sprintf("%s%03x", run, connection), seed))
+	}
+}
+
+// ScatteredWebhooks are the same with ids that look random.
+func ScatteredWebhooks(secret, run string, seed uint64) func(int) Request {
+	return func(connection int) Request {
+		return webhooks(NewMessages(secret, fmt.Sprintf("%s%03x", run, connection), seed).Scattered())
+	}
+}
+
+func webhooks(m *Messages) Request {
+	return func(head []byte) ([]byte, []byte) {
+		s := m.Next(time.Now())
+		head = append(head, "POST /webhook HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nwebhook-id: "...)
+		head = append(append(head, s.ID...), "\r\nwebhook-timestamp: "...)
+		head = append(append(head, s.Timestamp...), "\r\nwebhook-signature: "...)
+		return append(append(head, s.Signature...), "\r\n"...), s.Body
 	}
 }
 

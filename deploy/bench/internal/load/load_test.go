@@ -51,6 +51,7 @@ func TestClosed(t *testing.T) {
 	for name, run := range map[string]load.Closed{
 		"until a number is sent": {Total: 500},
 		"until time is over":     {WarmUp: 50 * time.Millisecond, Duration: 200 * time.Millisecond},
+		"in parts":               {Duration: 200 * time.Millisecond, Parts: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,6 +75,13 @@ func TestClosed(t *testing.T) {
 			if result.Refused == 0 || result.Requests == 0 || result.Requests > result.All || result.Latencies.TotalCount() != result.Requests {
 				t.Errorf("%+v, with %d latencies", result, result.Latencies.TotalCount())
 			}
+			var sum int64
+			for _, part := range result.Parts {
+				sum += part
+			}
+			if run.Parts > 0 && (len(result.Parts) != run.Parts || sum != result.Requests || result.Parts[0] == result.Requests) {
+				t.Errorf("parts %v of %d requests", result.Parts, result.Requests)
+			}
 		})
 	}
 }
@@ -85,5 +93,31 @@ func TestClosed_error(t *testing.T) {
 	run := load.Closed{Addr: server.Listener.Addr().String(), Connections: 2, Total: 10, Want: 200, NewRequest: load.Webhooks(secret, "b", 1)}
 	if _, err := run.Run(context.Background()); err == nil {
 		t.Error("a connection that breaks is no error")
+	}
+}
+
+func TestScattered(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	var order int
+	last := ""
+	for _, name := range []string{"c00000", "c00001"} {
+		for n := range uint64(10_000) {
+			number := load.Scattered(name, n)
+			if seen[number] || len(number) != 16 {
+				t.Fatalf("%s %d: %s", name, n, number)
+			}
+			if seen[number] = true; number > last {
+				order++
+			}
+			last = number
+		}
+	}
+	if order < 9_500 || order > 10_500 { // half of 20,000 steps lead upwards when there is no order
+		t.Errorf("%d of 20,000 are greater than the one before", order)
+	}
+	m := load.NewMessages(secret, "c00000", 1).Scattered()
+	if first, second := m.Next(time.Now()), m.Next(time.Now()); first.ID != "msg_"+load.Scattered("c00000", 1) || first.ID == second.ID {
+		t.Errorf("%s, %s", first.ID, second.ID)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"hash"
+	"hash/fnv"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -20,11 +21,12 @@ const BodySize = 580
 // Messages makes distinct, signed webhooks (Standard Webhooks, HMAC-SHA256) from a seed: the same ones in each
 // run. It is not safe for concurrent use: each connection has its own.
 type Messages struct {
-	mac    hash.Hash
-	prefix string
-	n      uint64
-	body   []byte
-	number []byte // the part of body that differs from message to message
+	mac     hash.Hash
+	prefix  string
+	scatter bool
+	n       uint64
+	body    []byte
+	number  []byte // the part of body that differs from message to message
 }
 
 // NewMessages makes the messages of one connection. No two with different names make the same id.
@@ -33,6 +35,23 @@ func NewMessages(secret, name string, seed uint64) *Messages {
 	return &Messages{
 		mac: hmac.New(sha256.New, []byte(secret)), prefix: name, body: body, number: body[at : at+numberWidth],
 	}
+}
+
+// Scattered makes numbers, and so ids, that look random, instead of such as follow each other: as keys they belong
+// anywhere among those that are stored, not beside the one before.
+func (m *Messages) Scattered() *Messages {
+	m.scatter = true
+	return m
+}
+
+// Scattered is the n-th number of a name as 16 digits that look random. Those of one name never repeat.
+func Scattered(name string, n uint64) string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	x := h.Sum64() + n // splitmix64's last steps from here on; each can be undone, so no two numbers meet
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return fmt.Sprintf("%016x", x^x>>31)
 }
 
 const numberWidth = 16
@@ -58,7 +77,11 @@ type Signed struct {
 // Next makes the next message, signed as of now.
 func (m *Messages) Next(now time.Time) Signed {
 	m.n++
-	copy(m.number, fmt.Sprintf("%s%0*x", m.prefix, numberWidth-len(m.prefix), m.n))
+	if m.scatter {
+		copy(m.number, Scattered(m.prefix, m.n))
+	} else {
+		copy(m.number, fmt.Sprintf("%s%0*x", m.prefix, numberWidth-len(m.prefix), m.n))
+	}
 	s := Signed{ID: "msg_" + string(m.number), Timestamp: strconv.FormatInt(now.Unix(), 10), Body: m.body}
 	m.mac.Reset()
 	m.mac.Write([]byte(s.ID + "." + s.Timestamp + "."))

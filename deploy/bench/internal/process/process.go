@@ -199,3 +199,6 @@ func (t *tail) String() string {
 	defer t.mu.Unlock()
 	return string(t.text)
 }
+
+// Output is the end of what the program wrote.
+func (p *Process) Output() string { return p.output.String() }

@@ -13,6 +13,7 @@ import (
 
 // Report collects figures. It is not safe for concurrent use.
 type Report struct {
+	machine Machine
 	names   []string
 	figures map[string]*Figure
 	budgets map[string]Budget
@@ -51,8 +52,8 @@ type Figure struct {
 }
 
 // New makes an empty report. Budgets are by the figures' names.
-func New(budgets map[string]Budget) *Report {
-	return &Report{figures: map[string]*Figure{}, budgets: budgets}
+func New(machine Machine, budgets map[string]Budget) *Report {
+	return &Report{machine: machine, figures: map[string]*Figure{}, budgets: budgets}
 }
 
 // Value adds one round's measurement.
@@ -86,8 +87,11 @@ func Median(values []float64) float64 {
 	return (sorted[n/2-1] + sorted[n/2]) / 2
 }
 
-// Table prints a line for each figure.
+// Table prints a line for the machine and one for each figure.
 func (r *Report) Table(out io.Writer) error {
+	if _, err := fmt.Fprintln(out, r.machine); err != nil {
+		return err
+	}
 	var lines strings.Builder
 	lines.WriteString("\tmedian\tlowest – highest\tours\tbare\tbudget\t\n")
 	for _, name := range r.names {
@@ -96,12 +100,20 @@ func (r *Report) Table(out io.Writer) error {
 		if f.Ours != nil {
 			unit, columns = " ×", fmt.Sprintf("%.0f\t%.0f %s", Median(f.Ours), Median(f.Bare), f.Unit)
 		}
-		fmt.Fprintf(&lines, "%s\t%.3g%s\t%.3g – %.3g\t%s\t%s\t\n", name, Median(f.Values), unit,
-			slices.Min(f.Values), slices.Max(f.Values), columns, r.verdict(f))
+		fmt.Fprintf(&lines, "%s\t%s%s\t%s – %s\t%s\t%s\t\n", name, digits(Median(f.Values)), unit,
+			digits(slices.Min(f.Values)), digits(slices.Max(f.Values)), columns, r.verdict(f))
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, err := io.WriteString(w, lines.String())
 	return errors.Join(err, w.Flush())
+}
+
+// digits writes a value with three digits, or more rather than an exponent.
+func digits(value float64) string {
+	if value >= 1000 {
+		return fmt.Sprintf("%.0f", value)
+	}
+	return fmt.Sprintf("%.3g", value)
 }
 
 func (r *Report) verdict(f *Figure) string {
@@ -135,5 +147,5 @@ func (r *Report) JSON(out io.Writer) error {
 	}
 	e := json.NewEncoder(out)
 	e.SetIndent("", "  ")
-	return e.Encode(map[string]any{"figures": figures})
+	return e.Encode(map[string]any{"machine": r.machine, "figures": figures})
 }

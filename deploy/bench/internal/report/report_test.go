@@ -22,7 +22,7 @@ func TestMedian(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	t.Parallel()
-	r := report.New(map[string]report.Budget{
+	r := report.New(report.Machine{CPUs: 2, Load: []float64{1, 2, 3}}, map[string]report.Budget{
 		"fast": {Bound: 0.5, AtLeast: true}, "slow": {Bound: 0.5, AtLeast: true}, "small": {Bound: 10}, "large": {Bound: 10},
 	})
 	for round := range 3 {
@@ -31,20 +31,25 @@ func TestReport(t *testing.T) {
 		r.Value("small", 9, "MiB")
 		r.Value("large", 11, "MiB")
 		r.Value("free", 1, "ms")
+		r.Value("many", 20_917, "deliveries")
 	}
 	var table, object strings.Builder
 	if err := r.Table(&table); err != nil {
 		t.Fatal(err)
 	}
-	for line, want := range map[string]string{"fast": "≥ 0.5 met", "slow": "≥ 0.5 MISSED", "small": "≤ 10 met", "large": "≤ 10 MISSED", "free": "1 ms"} {
+	for line, want := range map[string]string{"fast": "≥ 0.5 met", "slow": "≥ 0.5 MISSED", "small": "≤ 10 met", "large": "≤ 10 MISSED", "free": "1 ms", "many": "20917 deliveries"} {
 		if !strings.Contains(lineOf(table.String(), line), want) {
 			t.Errorf("%s: %q, want %q", line, lineOf(table.String(), line), want)
 		}
+	}
+	if !strings.HasPrefix(table.String(), "2 CPUs, load at the start 1.00 2.00 3.00: ") {
+		t.Error(table.String())
 	}
 	if err := r.JSON(&object); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
+		Machine report.Machine
 		Figures []struct {
 			Name   string
 			Median float64
@@ -54,6 +59,9 @@ func TestReport(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(object.String()), &got); err != nil {
 		t.Fatal(err)
+	}
+	if got.Machine.CPUs != 2 || len(got.Machine.Load) != 3 {
+		t.Errorf("%+v", got.Machine)
 	}
 	first, last := got.Figures[0], got.Figures[4]
 	if first.Name != "fast" || first.Median != 0.61 || first.Met == nil || !*first.Met || len(first.Ours) != 3 || last.Met != nil {

@@ -28,6 +28,9 @@ type Engine interface {
 	Delivery(ctx context.Context, id string) (relay.Delivery, []relay.Attempt, error)
 	Deliveries(ctx context.Context, filter relay.DeliveryFilter, page relay.Page) ([]relay.Delivery, string, error)
 	Retry(ctx context.Context, deliveryID string) (relay.Delivery, error)
+	RetryAll(ctx context.Context, bulk relay.Bulk) (relay.BulkResult, error)
+	ReplayAll(ctx context.Context, bulk relay.Bulk) (relay.BulkResult, error)
+	CancelAll(ctx context.Context, bulk relay.Bulk) (relay.BulkResult, error)
 	Stats(ctx context.Context) (relay.Stats, error)
 }
 
@@ -45,6 +48,7 @@ func Register(to huma.API, rooms Rooms) {
 	registerEvents(to, rooms)
 	registerEndpoints(to, rooms)
 	registerDeliveries(to, rooms)
+	registerBulk(to, rooms)
 	registerStats(to, rooms)
 	if rooms.Shop != nil {
 		registerDemo(to, rooms.Shop)

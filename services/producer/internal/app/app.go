@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"example.com/signet/pkg/relay"
@@ -21,6 +22,7 @@ import (
 	"example.com/signet/services/producer/internal/demo"
 	"example.com/signet/services/producer/internal/egress"
 	"example.com/signet/services/producer/internal/endpoint"
+	"example.com/signet/services/producer/internal/http1"
 	"example.com/signet/services/producer/internal/keyring"
 	"example.com/signet/services/producer/internal/ledger"
 	"example.com/signet/services/producer/internal/publish"
@@ -49,11 +51,12 @@ type App struct {
 	endpoints  *endpoint.Registry
 	publisher  *publish.Publisher
 	dispatcher *relay.Dispatcher
-	transport  *http.Transport
+	transport  *http1.Transport
 	shop       *demo.Shop // nil without the demo
 	generator  *demo.Generator
 	public     *service.Server
 	admin      *service.Server
+	registry   prometheus.Registerer
 
 	cleanups []cleanup
 }
@@ -80,6 +83,7 @@ func (a *App) Start(ctx context.Context) error {
 		{"start delivering", a.startDelivering},
 		{"start the demo", a.startDemo},
 		{"serve the admin port", a.serveAdmin},
+		{"start the retention", a.startRetention},
 		{"serve the API", a.serveAPI},
 	} {
 		if err := step.do(ctx); err != nil {
@@ -166,7 +170,7 @@ func (a *App) openEndpoints(ctx context.Context) error {
 	if a.endpoints, err = endpoint.NewRegistry(ctx, a.store, ring, guard, nil); err != nil {
 		return err
 	}
-	a.transport = guard.Transport()
+	a.transport = http1.New(guard.Transport())
 	a.publisher = publish.New(a.store, a.endpoints, nil)
 	if err := a.endpoints.Declare(ctx, a.cfg.Endpoints); err != nil {
 		return err

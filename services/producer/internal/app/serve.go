@@ -23,7 +23,7 @@ func (a *App) serveAdmin(context.Context) error {
 	if err != nil {
 		return err
 	}
-	service.NewMetrics(a.admin.App)
+	a.registry = service.NewMetrics(a.admin.App)
 	service.Profiles(a.admin.App, token)
 	if err := a.admin.Start(); err != nil {
 		return fmt.Errorf("PRODUCER_ADMIN_ADDR: %w", err)

@@ -36,6 +36,8 @@ type Config struct {
 	LogLevel      string           `env:"LOG_LEVEL"`
 	LogFormat     string           `env:"LOG_FORMAT"`
 
+	Retention Retention
+
 	EndpointURLs    string `env:"PRODUCER_ENDPOINTS" secret:"true"`
 	EndpointsSecret string `env:"PRODUCER_ENDPOINTS_SECRET" secret:"true"`
 	EndpointsFile   string `env:"PRODUCER_ENDPOINTS_FILE"`
@@ -94,6 +96,7 @@ func (c *Config) check(before service.Faults) service.Faults {
 	if math.IsNaN(c.DemoRate) || c.DemoRate < 0 || c.DemoRate > demo.MaxRate {
 		report("DEMO_RATE", fmt.Sprintf("must be from 0 to %d orders a second", demo.MaxRate))
 	}
+	faults = append(faults, c.Retention.check(before)...)
 	var wrong service.Faults
 	if _, err := service.NewLogger(c.LogLevel, c.LogFormat, os.Stderr); errors.As(err, &wrong) {
 		faults = append(faults, wrong...)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/signet/pkg/service"
 	"example.com/signet/services/producer/internal/config"
@@ -60,6 +61,7 @@ func TestLoad_everyFaultAtOnce(t *testing.T) {
 		"PRODUCER_ENCRYPTION_KEY=hunter2", "PRODUCER_ALLOW_PRIVATE_TARGETS=receiver", "PRODUCER_RETRY_SCHEDULE=soon",
 		"DEMO=perhaps", "DEMO_RATE=-1", "LOG_LEVEL=loud", "LOG_FORMAT=xml", "PRODUCER_ENDPOINTS=https://example.com",
 		"PRODUCER_API_TOKEN=hunter2 hunter2", "PRODUCER_ENDPOINTS_FILE=/nowhere",
+		"PRODUCER_RETENTION=48h", "PRODUCER_RETENTION_FAILED=soon", "PRODUCER_DEDUPE_WINDOW=24h",
 	})
 	var faults service.Faults
 	if !errors.As(err, &faults) {
@@ -72,14 +74,45 @@ func TestLoad_everyFaultAtOnce(t *testing.T) {
 	slices.Sort(named)
 	want := []string{
 		"DEMO", "DEMO_RATE", "LOG_FORMAT", "LOG_LEVEL", "PRODUCER_ADDR", "PRODUCER_ADMIN_ADDR", "PRODUCER_ALLOW_PRIVATE_TARGETS",
-		"PRODUCER_API_TOKEN", "PRODUCER_DATABASE_URL", "PRODUCER_ENCRYPTION_KEY", "PRODUCER_ENDPOINTS_FILE", "PRODUCER_ENDPOINTS_SECRET",
-		"PRODUCER_RETRY_SCHEDULE",
+		"PRODUCER_API_TOKEN", "PRODUCER_DATABASE_URL", "PRODUCER_DEDUPE_WINDOW", "PRODUCER_ENCRYPTION_KEY", "PRODUCER_ENDPOINTS_FILE",
+		"PRODUCER_ENDPOINTS_SECRET", "PRODUCER_RETENTION_FAILED", "PRODUCER_RETRY_SCHEDULE",
 	}
 	if !slices.Equal(named, want) {
 		t.Errorf("faults:\n%v", err)
 	}
 	if text := err.Error(); strings.Contains(text, "hunter2") || !strings.Contains(text, "percent-encoded") {
 		t.Errorf("faults:\n%s", text)
+	}
+}
+
+func TestLoad_retention(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for environ, want := range map[string]config.Retention{
+		"":                       {Delivered: 30 * day},
+		"PRODUCER_RETENTION=0":   {},
+		"PRODUCER_RETENTION=24h": {Delivered: day},
+		"PRODUCER_RETENTION_FAILED=24h PRODUCER_RETENTION=0": {Failed: day},
+		"PRODUCER_DEDUPE_WINDOW=720h":                        {Delivered: 30 * day, DedupeWindow: 30 * day},
+	} {
+		c, err := config.Load(strings.Fields(environ))
+		if err != nil || c.Retention != want || c.Retention.Policy().Validate() != nil {
+			t.Errorf("%s: %+v, %v", environ, c.Retention, err)
+		}
+	}
+	for environ, variable := range map[string]string{
+		"PRODUCER_RETENTION=-1s":                             "PRODUCER_RETENTION",
+		"PRODUCER_RETENTION_FAILED=-1s":                      "PRODUCER_RETENTION_FAILED",
+		"PRODUCER_DEDUPE_WINDOW=-1s":                         "PRODUCER_DEDUPE_WINDOW",
+		"PRODUCER_DEDUPE_WINDOW=719h":                        "PRODUCER_DEDUPE_WINDOW",
+		"PRODUCER_DEDUPE_WINDOW=719h PRODUCER_RETENTION=0":   "PRODUCER_DEDUPE_WINDOW",
+		"PRODUCER_DEDUPE_WINDOW=719h PRODUCER_RETENTION=30d": "PRODUCER_RETENTION",
+	} {
+		_, err := config.Load(strings.Fields(environ))
+		var faults service.Faults
+		if !errors.As(err, &faults) || len(faults) != 1 || faults[0].Variable != variable {
+			t.Errorf("%s: %v", environ, err)
+		}
 	}
 }
 

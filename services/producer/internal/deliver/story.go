@@ -24,8 +24,8 @@ func NewStory(endpoints Endpoints, log *zap.Logger) *Story {
 func (s *Story) Observe(o relay.Observation) {
 	level, what := tell(o.State)
 	// Asked first: most lines of a busy service are left out, and those cost nothing but the question.
-	if line := s.log.Check(level, o.Job.Message.Type+what); line != nil {
-		line.Write(s.fields(o)...)
+	if s.log.Core().Enabled(level) {
+		s.log.Log(level, o.Job.Message.Type+what, s.fields(o)...)
 	}
 	if o.Outcome.Disable != "" {
 		s.log.Warn("endpoint disabled", zap.String("endpoint", s.label(o.Job.Delivery.TargetID)), zap.String("reason", o.Outcome.Disable))

@@ -43,6 +43,12 @@ const (
 	readBooks = `SELECT users, orders_completed, revenue_minor FROM ledger_books WHERE id = 1`
 )
 
+// Made once: a statement of many rows is long, and is asked for with every publication.
+var (
+	userStatements  = makeStatements(insertUsers, 2, "0")
+	orderStatements = makeStatements(insertOrders, 4, "amount_minor")
+)
+
 // Booking is an entry and the message it was in.
 type Booking struct {
 	MessageID string
@@ -51,7 +57,10 @@ type Booking struct {
 
 // Record enters what messages say, in the transaction that appends them.
 func Record(ctx context.Context, tx relay.Tx, bookings []Booking) error {
-	users, orders := table{insert: insertUsers, amount: "0"}, table{insert: insertOrders, amount: "amount_minor"}
+	if len(bookings) == 0 {
+		return nil
+	}
+	users, orders := table{statements: userStatements}, table{statements: orderStatements}
 	for _, b := range bookings {
 		if e := b.Entry; e.User != "" {
 			users.rows = append(users.rows, row{values: []any{e.User, b.MessageID}})

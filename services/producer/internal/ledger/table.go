@@ -11,9 +11,24 @@ import (
 
 // table is what is to be added to a table.
 type table struct {
-	insert string // a statement that leaves out the rows whose keys are there; %s stands for the rows
-	amount string // the column of a row's amount, or a constant
-	rows   []row
+	statements *statements
+	rows       []row
+}
+
+// statements insert into one table, and leave out the rows whose keys are there.
+type statements struct {
+	one     string
+	several map[int]string // by the number of rows; these answer the amounts of the rows they have inserted
+}
+
+// makeStatements makes them out of one in which %s stands for the rows, and the column of a row's amount, or a constant.
+func makeStatements(insert string, columns int, amount string) *statements {
+	values := "(?" + strings.Repeat(", ?", columns-1) + ")"
+	s := &statements{one: fmt.Sprintf(insert, values), several: map[int]string{}}
+	for n := 2; n <= maxRows; n *= 2 {
+		s.several[n] = fmt.Sprintf(insert, values+strings.Repeat(", "+values, n-1)) + ` RETURNING ` + amount
+	}
+	return s
 }
 
 type row struct {
@@ -47,7 +62,7 @@ func (t table) add(ctx context.Context, tx relay.Tx) (fresh, sum int64, err erro
 
 // addOne costs a third of addSeveral, which has to say what it inserted.
 func (t table) addOne(ctx context.Context, tx relay.Tx, rows []row) (fresh, sum int64, err error) {
-	res, err := tx.Exec(ctx, t.statement(rows), rows[0].values...)
+	res, err := tx.Exec(ctx, t.statements.one, rows[0].values...)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -56,11 +71,11 @@ func (t table) addOne(ctx context.Context, tx relay.Tx, rows []row) (fresh, sum 
 }
 
 func (t table) addSeveral(ctx context.Context, tx relay.Tx, rows []row) (fresh, sum int64, err error) {
-	var args []any
+	args := make([]any, 0, len(rows)*len(rows[0].values))
 	for _, r := range rows {
 		args = append(args, r.values...)
 	}
-	inserted, err := tx.Query(ctx, t.statement(rows)+` RETURNING `+t.amount, args...)
+	inserted, err := tx.Query(ctx, t.statements.several[len(rows)], args...)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -73,9 +88,4 @@ func (t table) addSeveral(ctx context.Context, tx relay.Tx, rows []row) (fresh, 
 		fresh, sum = fresh+1, sum+amount
 	}
 	return fresh, sum, inserted.Err()
-}
-
-func (t table) statement(rows []row) string {
-	one := "(?" + strings.Repeat(", ?", len(rows[0].values)-1) + ")"
-	return fmt.Sprintf(t.insert, one+strings.Repeat(", "+one, len(rows)-1))
 }

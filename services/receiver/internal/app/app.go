@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"example.com/signet/pkg/relay"
@@ -52,6 +53,8 @@ type App struct {
 	metrics    *intake.Metrics
 	deliveries *deliveryMetrics
 	dispatcher *relay.Dispatcher
+	retention  *relay.Retention
+	registry   prometheus.Registerer
 }
 
 // New checks what can be checked without opening anything.
@@ -85,6 +88,7 @@ func (a *App) Start(ctx context.Context) error {
 		{"find the admin token", a.findToken},
 		{"open the admin side", a.openAdmin},
 		{"start the dispatcher", a.startDispatcher},
+		{"start the retention", a.startRetention},
 		{"open the public side", a.openPublic},
 	} {
 		if err := step.run(ctx); err != nil {
@@ -122,6 +126,9 @@ func (a *App) Stop(ctx context.Context) error {
 	}
 	if a.admin != nil {
 		step(adminBy, a.admin.Stop)
+	}
+	if a.retention != nil {
+		a.retention.Stop()
 	}
 	if a.store != nil {
 		errs = append(errs, a.store.Close())

@@ -56,10 +56,10 @@ func AdminToken(cfg config.Config) (token, file string, err error) {
 
 func (a *App) openAdmin(context.Context) error {
 	a.admin = service.NewServer(service.ServerOptions{Addr: a.cfg.AdminAddr, Log: a.log})
-	registry := service.NewMetrics(a.admin.App)
+	a.registry = service.NewMetrics(a.admin.App)
 	service.Profiles(a.admin.App, a.token)
-	a.metrics = intake.NewMetrics(registry)
-	a.deliveries = newDeliveryMetrics(registry)
+	a.metrics = intake.NewMetrics(a.registry)
+	a.deliveries = newDeliveryMetrics(a.registry)
 	api := service.NewAPI(a.admin.App, "Signet receiver", a.options.Version, a.token)
 	adminapi.Register(api, a.store, books.NewReader(a.store))
 	if err := a.admin.Start(); err != nil {

@@ -43,6 +43,8 @@ type Config struct {
 	LogLevel      string        `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat     string        `env:"LOG_FORMAT"`
 
+	Retention Retention
+
 	Sources []source.Spec // the default one first, then by name
 	Unknown []string      // variables that look like ours and are not
 }
@@ -52,6 +54,7 @@ func Load(environ []string) (Config, error) {
 	env, faults := service.ReadEnvironment(environ, fileable)
 	var cfg Config
 	faults = append(faults, service.Parse(env, &cfg)...)
+	faults = append(faults, cfg.Retention.check(faults)...)
 	sources, sourceFaults := readSources(env, &cfg)
 	cfg.Sources = sources
 	faults = append(append(faults, cfg.check(env)...), sourceFaults...)

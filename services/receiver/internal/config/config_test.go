@@ -21,6 +21,9 @@ func TestLoad_defaults(t *testing.T) {
 	if cfg.Addr != ":8000" || cfg.AdminAddr != "127.0.0.1:8001" || cfg.DatabaseURL != "sqlite:receiver.db" || cfg.LogLevel != "info" {
 		t.Errorf("defaults are %+v", cfg)
 	}
+	if cfg.Retention != (config.Retention{Delivered: 720 * time.Hour}) || cfg.Retention.Policy().Validate() != nil {
+		t.Errorf("retention is %+v", cfg.Retention)
+	}
 	if len(cfg.Sources) != 1 || cfg.Sources[0].Name != source.Default || cfg.Sources[0].MaxBody != 1<<20 || len(cfg.Sources[0].Secrets) != 0 {
 		t.Errorf("sources are %+v", cfg.Sources)
 	}
@@ -172,6 +175,11 @@ func TestLoad_faults(t *testing.T) {
 		"size 0":                    {"RECEIVER_MAX_BODY=0", "RECEIVER_MAX_BODY", "above 0"},
 		"size too large":            {"RECEIVER_MAX_BODY=1GiB", "RECEIVER_MAX_BODY", "256MiB"},
 		"tolerance 0":               {"RECEIVER_TOLERANCE=0s", "RECEIVER_TOLERANCE", "above 0"},
+		"negative retention":        {"RECEIVER_RETENTION=-1h", "RECEIVER_RETENTION", "720h, or 0"},
+		"no retention":              {"RECEIVER_RETENTION=30d RECEIVER_DEDUPE_WINDOW=24h", "RECEIVER_RETENTION", "duration"},
+		"negative, failed":          {"RECEIVER_RETENTION_FAILED=-1h", "RECEIVER_RETENTION_FAILED", "720h, or 0"},
+		"short dedupe window":       {"RECEIVER_DEDUPE_WINDOW=719h", "RECEIVER_DEDUPE_WINDOW", "shorter than RECEIVER_RETENTION (720h0m0s)"},
+		"dedupe window, for ever":   {"RECEIVER_RETENTION=0 RECEIVER_DEDUPE_WINDOW=719h", "RECEIVER_DEDUPE_WINDOW", "for ever"},
 		"no tolerance":              {"RECEIVER_TOLERANCE=soon", "RECEIVER_TOLERANCE", "duration"},
 		"placeholder":               {"WEBHOOK_SECRET=your-secret-key-here", "WEBHOOK_SECRET", "placeholder"},
 		"placeholder of named":      {"GITHUB_WEBHOOK_SECRET_OLD=your-secret-key-here", "GITHUB_WEBHOOK_SECRET_OLD", "placeholder"},

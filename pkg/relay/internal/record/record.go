@@ -1,0 +1,147 @@
+// Package record is the format of a row of the journal: some messages with their deliveries, in one piece.
+//
+// A record is its version (one byte), then the messages, each with its deliveries, to the end. Numbers are unsigned varints
+// as in encoding/binary; texts and bytes are preceded by their length:
+//
+//	when it was appended (Unix µs), number of messages,
+//	message: id, source, type, dedupe key, ordering key, tenant, headers, body, delay (µs), number of deliveries
+//	delivery: id, target, 1 when it was born leased and else 0
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// Version is the first byte of every record.
+const Version = 1
+
+// ErrDamaged is what reading something else than a record answers.
+var ErrDamaged = errors.New("a row of the journal is damaged")
+
+// Message is a message and its deliveries.
+type Message struct {
+	ID, Source, Type, DedupeKey, OrderingKey, Tenant string
+
+	Headers, Body []byte
+	Delay         int64 // before the first attempts, in µs
+	Deliveries    []Delivery
+}
+
+// Delivery is one message on its way to one target.
+type Delivery struct {
+	ID, Target string
+	Born       bool // leased: its first attempt was given away at once
+}
+
+// Size is about how many bytes a message takes.
+func (m *Message) Size() int {
+	const perMessage, perDelivery = 128, 64
+	n := perMessage + len(m.DedupeKey) + len(m.OrderingKey) + len(m.Headers) + len(m.Body)
+	for _, d := range m.Deliveries {
+		n += perDelivery + len(d.Target)
+	}
+	return n
+}
+
+// Begin appends the head of a record of n messages, which follow.
+func Begin(b []byte, at int64, n int) []byte {
+	b = append(b, Version)
+	b = binary.AppendUvarint(b, uint64(at))
+	return binary.AppendUvarint(b, uint64(n))
+}
+
+// Append appends the message.
+func (m *Message) Append(b []byte) []byte {
+	for _, text := range [...]string{m.ID, m.Source, m.Type, m.DedupeKey, m.OrderingKey, m.Tenant} {
+		b = sized(b, text)
+	}
+	b = sized(b, m.Headers)
+	b = sized(b, m.Body)
+	b = binary.AppendUvarint(b, uint64(m.Delay))
+	b = binary.AppendUvarint(b, uint64(len(m.Deliveries)))
+	for _, d := range m.Deliveries {
+		b = sized(b, d.ID)
+		b = sized(b, d.Target)
+		if d.Born {
+			b = append(b, 1)
+		} else {
+			b = append(b, 0)
+		}
+	}
+	return b
+}
+
+func sized[T string | []byte](b []byte, v T) []byte {
+	b = binary.AppendUvarint(b, uint64(len(v)))
+	return append(b, v...)
+}
+
+// Read decodes a record. Headers and bodies of the messages are parts of it. ErrDamaged: it is none.
+func Read(record []byte) (at int64, messages []Message, err error) {
+	if len(record) == 0 || record[0] != Version {
+		return 0, nil, ErrDamaged
+	}
+	r := reader{rest: record[1:]}
+	at = int64(r.number())
+	messages = make([]Message, r.count())
+	for i := range messages {
+		r.message(&messages[i])
+	}
+	if r.bad || len(r.rest) > 0 {
+		return 0, nil, ErrDamaged
+	}
+	return at, messages, nil
+}
+
+// reader reads numbers and bytes until something is wrong.
+type reader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *reader) message(m *Message) {
+	for _, text := range [...]*string{&m.ID, &m.Source, &m.Type, &m.DedupeKey, &m.OrderingKey, &m.Tenant} {
+		*text = r.text()
+	}
+	m.Headers, m.Body = r.bytes(), r.bytes()
+	m.Delay = int64(r.number())
+	m.Deliveries = make([]Delivery, r.count())
+	for k := range m.Deliveries {
+		d := &m.Deliveries[k]
+		d.ID, d.Target, d.Born = r.text(), r.text(), r.number() == 1
+	}
+}
+
+func (r *reader) number() uint64 {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 {
+		r.bad, r.rest = true, nil
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return n
+}
+
+func (r *reader) bytes() []byte {
+	n := r.number()
+	if n > uint64(len(r.rest)) {
+		r.bad, r.rest = true, nil
+		return nil
+	}
+	b := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *reader) text() string { return string(r.bytes()) }
+
+// count is a number of things that take at least a byte each.
+func (r *reader) count() int {
+	n := r.number()
+	if n > uint64(len(r.rest)) {
+		r.bad = true
+		return 0
+	}
+	return int(n)
+}

@@ -1,0 +1,72 @@
+package relay
+
+import (
+	"context"
+)
+
+// recoverJournal takes in what the process before left in the journal. What it had claimed gets its rows at once, leased,
+// so that the leases can be taken back.
+func (e *sqliteEngine) recoverJournal(ctx context.Context, t *txn) error {
+	rows, err := t.query(ctx, listJournal)
+	if err != nil {
+		return err
+	}
+	type stored struct {
+		seq     int64
+		size    int
+		claimed bool
+	}
+	found, err := collect(rows, func(row scanner) (s stored, err error) {
+		return s, row.Scan(&s.seq, &s.size, &s.claimed)
+	})
+	if err != nil {
+		return err
+	}
+	var last *group
+	for _, s := range found {
+		g := &group{seq: s.seq, size: s.size}
+		born, err := e.recoverGroup(ctx, t, g, s.claimed)
+		if err != nil {
+			return err
+		}
+		if e.journal.add([]*group{g}, nil); born {
+			last = g
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return e.unfoldTo(ctx, t, last)
+}
+
+// recoverGroup reads a group, and says whether any of its deliveries was claimed.
+func (e *sqliteEngine) recoverGroup(ctx context.Context, t *txn, g *group, claimed bool) (born bool, err error) {
+	if err := e.decode(ctx, t, g); err != nil {
+		return false, err
+	}
+	var flags []byte
+	if claimed {
+		if err := t.scan(ctx, selectJournalClaim, []any{g.seq}, &flags); err != nil {
+			return false, err
+		}
+	}
+	n := 0
+	for i := range g.entries {
+		entry := &g.entries[i]
+		e.journal.keys[e.journal.hash("", entry.ID)] = place{group: g, entry: i}.spot()
+		if entry.DedupeKey != "" {
+			e.journal.keys[e.journal.hash(entry.Source, entry.DedupeKey)] = place{group: g, entry: i}.spot()
+		}
+		for k := range entry.members {
+			m := &entry.members[k]
+			if m.born = m.born || n < len(flags) && flags[n] == 1; m.born {
+				born = true
+			}
+			n++
+		}
+	}
+	if g.recount(); !born {
+		g.entries = nil
+	}
+	return born, nil
+}

@@ -21,6 +21,7 @@ var children = map[string]func() error{"crash": crashChild, "worker": workerChil
 const (
 	crashAppenders = 16
 	crashAttempts  = 40
+	crashRush      = 200             // appends of each before they come more slowly: whoever looks at the wreck has to deliver them all
 	crashLease     = 2 * time.Second // longer than a group of effects takes, as a lease has to be
 )
 
@@ -112,6 +113,9 @@ func crashChild() error {
 			for i := 0; ; i++ {
 				if err := crashAppend(s, crashDraft(life, w, i)); err != nil {
 					failed <- err
+				}
+				if i > crashRush {
+					<-time.After(20 * time.Millisecond)
 				}
 			}
 		}()

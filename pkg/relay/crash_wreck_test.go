@@ -135,6 +135,8 @@ func (w *wreck) finish(f *fixture) {
 		}
 		if time.Now().After(deadline) {
 			t.Errorf("not over after %v: %+v", endsWithin, stats)
+			f.each(`SELECT d.target_id || ' ' || d.state || ' ' || d.attempts || ' ' || d.last_error || ': ' || count(*) FROM deliveries d
+				WHERE d.state <> 'delivered' GROUP BY d.target_id, d.state, d.attempts, d.last_error`, func(line string) { t.Error(line) })
 			break
 		}
 		<-time.After(5 * time.Millisecond)

@@ -14,8 +14,9 @@ import (
 	"example.com/signet/pkg/relay"
 )
 
-// endsWithin is how long everything that a killed process left undone may take to come to its end.
-const endsWithin = time.Minute
+// endsWithin is how long everything that a killed process left undone may take to come to its end, on a machine that is
+// busy with something else: leases that run out meanwhile cost their effects another round.
+const endsWithin = 3 * time.Minute
 
 // wreck is a database that one process after another has died on, and what they had said of it.
 type wreck struct {

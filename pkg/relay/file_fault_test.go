@@ -166,7 +166,7 @@ func TestStore_FileFaultsAreUnavailableAndHeal(t *testing.T) {
 			var undo func()
 			begin := func() {
 				file := filepath.Join(dir, "faulty.db")
-				undo = relaytest.Immutable(t, file, file+"-wal", file+"-shm")
+				undo = relaytest.Immutable(t, file, file+"-wal")
 			}
 			return dir, begin, func() { undo() }
 		}, "faulty.db"},

@@ -66,7 +66,8 @@ const (
 )
 
 // Immutable makes files and folders refuse every change, as a disk does that has become read-only, until it is undone
-// or the test ends. Those that are open refuse it too. Where that cannot be done the test is skipped.
+// or the test ends. Those that are open refuse it too. (A file that is mapped into memory, as SQLite's -shm is, would end
+// the process at its next change.) Where that cannot be done the test is skipped.
 func Immutable(t testing.TB, paths ...string) (undo func()) {
 	t.Helper()
 	undo = func() {

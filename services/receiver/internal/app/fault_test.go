@@ -140,7 +140,7 @@ func TestApp_fileFaults(t *testing.T) {
 		"read-only": func(t *testing.T) (string, func(), func()) {
 			file := filepath.Join(t.TempDir(), "receiver.db")
 			var undo func()
-			return filepath.Dir(file), func() { undo = relaytest.Immutable(t, file, file+"-wal", file+"-shm") }, func() { undo() }
+			return filepath.Dir(file), func() { undo = relaytest.Immutable(t, file, file+"-wal") }, func() { undo() }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

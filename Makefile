@@ -17,6 +17,8 @@ GOVULNCHECK  := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 60s
 DEMO_RATE ?= 1
 BENCH ?=
+KILLS ?= 200
+OUTAGE ?= 30s
 RECEIVER_PORT ?= 8000
 RECEIVER_ADMIN_PORT ?= 8001
 PRODUCER_PORT ?= 8080
@@ -33,10 +35,20 @@ endef
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "  Variables: FUZZTIME ($(FUZZTIME)), DEMO_RATE, RECEIVER_PORT, …, REQUIRE_DOCKER=1, REQUIRE_VULNDB=1, VERSION."
+	@echo "  Variables: FUZZTIME ($(FUZZTIME)), KILLS ($(KILLS)), OUTAGE ($(OUTAGE)), DEMO_RATE, RECEIVER_PORT, …, REQUIRE_DOCKER=1, REQUIRE_VULNDB=1, VERSION."
 
 .PHONY: test
 test: test-modules test-containers ## vet and all tests with the race detector, those in containers too (REQUIRE_DOCKER=1: no engine is a failure)
+
+.PHONY: crash
+crash: ## kill a process under load KILLS times on each engine, at every point of its work, and look at each wreck (about 15 minutes)
+	cd pkg/relay && go test -race -count=1 -timeout=2h -v -run '^TestStore_SurvivesSIGKILL$$' . -args -crash.kills=$(KILLS)
+
+.PHONY: chaos
+chaos: ## disks that fill up, files that are damaged, a PostgreSQL that is away for OUTAGE, processes that are stopped, clocks that are set (about 8 minutes)
+	cd pkg/relay && go test -race -count=1 -timeout=1h -v . -args -outage=$(OUTAGE) \
+	  -test.run='^Test(Open_Of|Store_FileFaults|Store_WriterThatIsBehind|Effect_ThatHangsOrPanics|Postgres_AwayUnderLoad|Postgres_Stopped|Postgres_TwoReplicas|SQLite_)'
+	cd services/receiver && go test -race -count=1 -timeout=1h -v ./internal/app -args -outage=$(OUTAGE) -test.run='^TestApp_(fileFaults|postgresAway)$$'
 
 .PHONY: test-modules
 test-modules: ## vet and all tests that need no container

@@ -37,7 +37,8 @@ func receipts(drafts []*prepared) []Receipt {
 // means that nothing was stored and that the same call may succeed later. When ctx ends first nothing was
 // stored either, unless the commit had begun: then its result is awaited.
 //
-// On PostgreSQL the connection can be lost between a commit and its answer. The error is ErrUnavailable then too,
+// On PostgreSQL the answer to a commit can be lost: with the connection, or because it does not come in time while the
+// server waits for a lock or its disk. The error is ErrUnavailable then too,
 // although the messages may be there: appending them again is safe with dedupe keys, and without keys may store
 // them twice.
 func (s *Store) Append(ctx context.Context, drafts ...Draft) ([]Receipt, error) {

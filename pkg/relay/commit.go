@@ -19,7 +19,7 @@ func (w *writer) runEngine(group []*op) {
 	}
 	err := errNotBegun
 	for tries := 0; tries == 0 || (w.engine.contended(err) && tries < maxTries); tries++ {
-		err = w.transact(ctx, func(ctx context.Context, t *txn) error { return perform(ctx, t, group) })
+		err = w.transactFor(ctx, group, func(ctx context.Context, t *txn) error { return perform(ctx, t, group) })
 	}
 	if err == nil {
 		reportAll(group, nil)
@@ -69,6 +69,7 @@ func (w *writer) appendAtOnce(ctx context.Context, engine atOnce, group []*op) b
 		return true
 	}
 	t := newTxn(w.engine, s, w.shard)
+	w.reach(group, beforeAppend, beforeOutcome)
 	later, done, err := engine.appendAtOnce(bounded, t, drafts)
 	s.release()
 	if err = w.engine.classify(err); err != nil && !errors.Is(err, ErrUnavailable) {
@@ -78,6 +79,9 @@ func (w *writer) appendAtOnce(ctx context.Context, engine atOnce, group []*op) b
 		return false
 	}
 	w.committed(t)
+	if err == nil {
+		w.reach(group, afterAppend, afterOutcome)
+	}
 	if err == nil && len(later) > 0 {
 		err = w.transact(ctx, func(ctx context.Context, t *txn) error {
 			for _, p := range later {
@@ -109,7 +113,7 @@ func (w *writer) runEffects(group []*op) {
 	}
 	sortBundles(group)
 	began, ran := time.Now(), 0
-	err := w.transact(context.Background(), func(ctx context.Context, t *txn) error {
+	err := w.transactFor(context.Background(), group, func(ctx context.Context, t *txn) error {
 		var outcomes []*result
 		for ran < len(group) && (ran == 0 || time.Since(began) <= w.groupTime) {
 			n, ended, err := w.runNext(ctx, t, group[ran:], w.cfg.EffectTimeout)
@@ -117,6 +121,7 @@ func (w *writer) runEffects(group []*op) {
 			if err != nil {
 				return err
 			}
+			w.cfg.reach(afterEffect)
 			outcomes = append(outcomes, ended...)
 		}
 		w.courtesy.ran(ran, time.Since(began))

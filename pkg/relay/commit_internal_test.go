@@ -32,7 +32,7 @@ func TestWriter_GroupEndedByTheEngineIsNotHalfCommitted(t *testing.T) {
 	}
 	failing := newOp(func(context.Context, *txn) error { return errors.New("fails by itself") })
 	group := []*op{failing, appending(10), appending(4 << 20), appending(10), appending(10)}
-	s.appends.runEngine(group) // the writer has nothing else to do
+	together(s, group...)
 	for i, o := range group {
 		if err := <-o.done; !errors.Is(err, ErrUnavailable) {
 			t.Errorf("operation %d answered %v, want ErrUnavailable", i, err)
@@ -48,4 +48,25 @@ func TestWriter_GroupEndedByTheEngineIsNotHalfCommitted(t *testing.T) {
 	if _, err := s.Append(t.Context(), Draft{Source: "s", Type: "t"}); err != nil {
 		t.Errorf("the next append: %v", err)
 	}
+}
+
+// together makes the writer find operations all at once, and so commit them as one group.
+func together(s *Store, group ...*op) {
+	begun, free, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = s.AppendTx(context.Background(), func(context.Context, *OutboxTx) error { // the writer waits for this
+			close(begun)
+			<-free
+			return nil
+		})
+	}()
+	<-begun
+	for _, o := range group {
+		if err := s.appends.enqueue(context.Background(), o, nil); err != nil {
+			o.report(err)
+		}
+	}
+	close(free)
+	<-over
 }

@@ -2,13 +2,13 @@ package relay_test
 
 import (
 	"bufio"
-	"context"
+	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,116 +16,149 @@ import (
 	"example.com/signet/pkg/relay"
 )
 
-// crashConfig is the store that the children of TestStore_SurvivesSIGKILL share, one after another.
-func crashConfig(url string) relay.Config {
-	return relay.Config{
-		URL: url, Migrations: []relay.Migrations{ledger},
-		Schedule: relay.Schedule{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, EffectTimeout: 5 * time.Second, Lease: time.Second,
-	}
-}
+var crashKills = flag.Int("crash.kills", 15, "how often TestStore_SurvivesSIGKILL kills a process, on each engine")
 
-// crashChild appends and applies effects until it is killed. It prints a key after its append is acknowledged.
-func crashChild(url string) {
-	s, err := relay.Open(context.Background(), crashConfig(url))
-	if err == nil {
-		err = s.PutTarget(context.Background(), relay.Target{ID: "a"})
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	d := relay.NewDispatcher(s, relay.DispatcherConfig{Resolver: runners{"a": relay.Effect(counting)}})
-	d.Start()
-	var out sync.Mutex
-	for w := range 8 {
-		go func() {
-			for i := 0; ; i++ {
-				key := fmt.Sprintf("%d-%d-%d", os.Getpid(), w, i)
-				_, err := s.Append(context.Background(), relay.Draft{Source: "s", Type: "t", DedupeKey: key, Body: []byte(key), Targets: []string{"a"}})
-				out.Lock()
-				if err != nil {
-					fmt.Fprintln(os.Stderr, err)
-				} else {
-					fmt.Println(key)
-				}
-				out.Unlock()
-			}
-		}()
-	}
-	select {}
-}
-
-// TestStore_SurvivesSIGKILL kills a process in the middle of appends and effects, again and again: what it
-// acknowledged is there once, and took effect once.
+// TestStore_SurvivesSIGKILL kills a process in the middle of its work again and again, at every point of it and at
+// random moments, and looks at what each one left: what was acknowledged is there once, what was not is there once when
+// its sender asks again, no effect took place twice, everything comes to its end, and the totals are right. Now and
+// then the next process dies too, while it recovers.
 func TestStore_SurvivesSIGKILL(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine) {
-		url := e.url(t)
-		rounds := 6
+		w := &wreck{t: t, url: e.url(t), engine: e, answered: map[string]map[string]string{}, called: map[string]bool{}, kills: map[string]int{}}
+		kills := *crashKills
 		if testing.Short() {
-			rounds = 2
+			kills = len(relay.Points(e == journaled))
 		}
-		acknowledged := map[string]bool{}
-		// On a machine that is busy with something else, one kill may find little: then there are more of them.
-		for round := 0; round < rounds || len(acknowledged) < 100 && round < 5*rounds; round++ {
-			for _, key := range killedChild(t, url) {
-				acknowledged[key] = true
+		for i := range kills {
+			w.kill(fmt.Sprintf("life-%d", i), pointOf(i, e))
+			if i%4 == 3 {
+				w.killEarly(fmt.Sprintf("life-%d-early", i))
 			}
+			w.inspect()
 		}
-		f := &fixture{t: t, engine: e, clock: newClock(), cfg: crashConfig(url)}
-		f.reopen()
-		t.Cleanup(func() { _ = f.Close() })
-		t.Logf("%d acknowledged; the last kill left %d attempts running", len(acknowledged), f.Recovered())
-		if len(acknowledged) < 100 {
-			t.Errorf("%d appends were acknowledged: this test proved nothing", len(acknowledged))
-		}
-		f.dispatch(runners{"a": relay.Effect(counting)})
-		eventually(t, "everything is delivered", func() bool {
-			return f.number(`SELECT count(*) FROM deliveries WHERE state <> 'delivered'`) == 0
-		})
-		for key := range acknowledged {
-			if n := f.count(key); n != 1 {
-				t.Errorf("%s was acknowledged and took effect %d times", key, n)
-			}
-		}
-		if n := f.number(`SELECT count(*) FROM counters WHERE n <> 1`); n != 0 {
-			t.Errorf("%d effects were applied more than once", n)
-		}
-		if m, e := f.number(`SELECT count(*) FROM messages`), f.number(`SELECT count(*) FROM counters`); m != e {
-			t.Errorf("%d messages and %d effects", m, e)
-		}
-		f.balanced()
+		w.recount()
+		t.Log(w.report())
 	})
 }
 
-// killedChild runs a child for a random time after its first acknowledged append, kills it, and returns what
-// it had acknowledged.
-func killedChild(t *testing.T, url string) []string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), "RELAY_CRASH_URL="+url)
+// pointOf is where the i-th child dies; empty: at a random moment. Each point comes up before the first of those.
+func pointOf(i int, e engine) string {
+	points := relay.Points(e == journaled)
+	switch {
+	case i < len(points):
+		return points[i]
+	case i%3 == 0:
+		return points[rand.IntN(len(points))]
+	}
+	return ""
+}
+
+// diesWithin is how long a child may take to come to the point at which it dies.
+const diesWithin = time.Minute
+
+const (
+	anyMoment = "at a random moment"
+	recovers  = "while it recovers or begins"
+)
+
+// life is one child, and what it said before it died.
+type life struct {
+	name     string
+	begun    map[string]bool   // keys whose append was begun
+	answered map[string]string // keys whose append was acknowledged, and the message's id
+	called   []string          // deliveries that reached the remote target
+}
+
+// kill lets a child work until it dies, at a point or, without one, some time after its first acknowledged append.
+func (w *wreck) kill(name, point string) {
+	w.t.Helper()
+	visits := 100
+	if strings.Contains(point, "rows") { // a thousand messages get them in one commit, while appends come first
+		visits = 3
+	}
+	env := []string{"RELAY_CHILD_POINT=" + point, fmt.Sprint("RELAY_CHILD_VISIT=", 1+rand.IntN(visits))}
+	die := func(*exec.Cmd, string) {}
+	if point == "" {
+		point, die = anyMoment, killAfter(w.t, "done", 5, 250)
+	}
+	l := w.live(name, env, die)
+	w.kills[point]++
+	w.lives = append(w.lives, l)
+}
+
+// killEarly starts a child on what the one before left, and kills it before or soon after that is cleared up.
+func (w *wreck) killEarly(name string) {
+	w.t.Helper()
+	l := w.live(name, nil, killAfter(w.t, "opening", 0, 120))
+	w.kills[recovers]++
+	w.lives = append(w.lives, l)
+}
+
+// killAfter kills a child some milliseconds after it first says a word.
+func killAfter(t *testing.T, word string, from, to int) func(*exec.Cmd, string) {
+	said := false
+	return func(cmd *exec.Cmd, line string) {
+		if said || !strings.HasPrefix(line, word) {
+			return
+		}
+		said = true
+		time.AfterFunc(time.Duration(from+rand.IntN(to-from))*time.Millisecond, func() {
+			if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// live runs a child until it was killed. die is shown each line.
+func (w *wreck) live(name string, env []string, die func(*exec.Cmd, string)) *life {
+	w.t.Helper()
+	cmd := child(w.t, "crash", append(env, "RELAY_CHILD_ENGINE="+string(w.engine), "RELAY_CHILD_URL="+w.url, "RELAY_CHILD_LIFE="+name)...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	var keys []string
-	lines := bufio.NewScanner(stdout)
-	for lines.Scan() {
-		if len(keys) == 0 {
-			time.AfterFunc(time.Duration(20+rand.IntN(180))*time.Millisecond, func() {
-				if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		keys = append(keys, lines.Text())
-	}
+	slow := time.AfterFunc(diesWithin, func() { _ = cmd.Process.Signal(syscall.SIGQUIT) }) // it tells where it stands
+	defer slow.Stop()
+	l := &life{name: name, begun: map[string]bool{}, answered: map[string]string{}}
+	l.listen(w.t, stdout, func(line string) { die(cmd, line) })
 	if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
-		t.Fatalf("the child ended by itself: %v\n%s", err, stderr.String())
+		w.t.Fatalf("%s %v ended by itself: %v\n%s", name, env, err, stderr.String())
 	}
-	return keys
+	return l
+}
+
+// child is this binary as a process of its own, which plays a role.
+func child(t *testing.T, role string, env ...string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(append(os.Environ(), "RELAY_CHILD="+role), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// listen takes note of what a child says until it has ended.
+func (l *life) listen(t *testing.T, from io.Reader, each func(string)) {
+	lines := bufio.NewScanner(from)
+	for lines.Scan() {
+		each(lines.Text())
+		switch words := strings.Fields(lines.Text()); words[0] {
+		case "begin":
+			l.begun[words[1]] = true
+		case "done":
+			if id, ok := l.answered[words[1]]; ok && id != words[2] {
+				t.Errorf("%s: %s was acknowledged as %s and as %s", l.name, words[1], id, words[2])
+			}
+			l.answered[words[1]] = words[2]
+		case "called":
+			l.called = append(l.called, words[1])
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Error(err)
+	}
 }

@@ -179,6 +179,7 @@ func (d *Dispatcher) round() time.Duration {
 // receive starts what was born leased.
 func (d *Dispatcher) receive() {
 	for _, b := range d.store.wake.offers.collect() {
+		d.store.cfg.reach(afterClaim)
 		l := d.lanes[b.job.Delivery.TargetID]
 		if l == nil || l.retired {
 			d.running.Go(func() { d.giveBack(0, b.claim) })
@@ -225,6 +226,7 @@ func (d *Dispatcher) claim(wants []want) {
 	if len(claims) == 0 {
 		return
 	}
+	d.store.cfg.reach(afterClaim)
 	messages, err := d.store.load(context.Background(), claims)
 	if err != nil {
 		d.cfg.Log("read claimed messages", err)

@@ -54,6 +54,9 @@ func (o *op) bundleTarget() string {
 	return o.bundle.target
 }
 
+// errLate: an effect waited for longer than its delivery's lease.
+var errLate = fmt.Errorf("%w before the effect began", ErrLeaseLost)
+
 // inTime leaves out the effects of deliveries whose lease has run out while they waited: they would take everybody's
 // transaction with them, and each would run alone after that. They are given back unbegun.
 func (w *writer) inTime(group []*op) []*op {
@@ -61,7 +64,7 @@ func (w *writer) inTime(group []*op) []*op {
 	return slices.DeleteFunc(group, func(o *op) bool {
 		late := o.delivery && !o.lease.IsZero() && !now.Before(o.lease)
 		if late {
-			o.report(errWithdrawn)
+			o.report(errLate)
 		}
 		return late
 	})

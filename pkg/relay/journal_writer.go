@@ -83,9 +83,14 @@ func (w *writer) advance(all bool) error {
 	}
 	var progress bool
 	err := w.transact(context.Background(), func(ctx context.Context, t *txn) (err error) {
-		progress, err = engine.advance(ctx, t, all)
+		if progress, err = engine.advance(ctx, t, all); progress {
+			w.cfg.reach(beforeRows)
+		}
 		return err
 	})
+	if err == nil && progress {
+		w.cfg.reach(afterRows)
+	}
 	w.journal.stalled = err == nil && !progress
 	return err
 }

@@ -18,8 +18,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if url := os.Getenv("RELAY_CRASH_URL"); url != "" {
-		crashChild(url)
+	if role := os.Getenv("RELAY_CHILD"); role != "" {
+		runChild(role)
 		return
 	}
 	// Every step of the model is a commit to disk; -rapid.checks=1000 is for a long look.
@@ -118,6 +118,7 @@ type fixture struct {
 	engine engine
 	clock  *clock
 	cfg    relay.Config
+	quiet  bool // faults are what the test makes
 }
 
 func open(t *testing.T, e engine, change ...func(*relay.Config)) *fixture {
@@ -243,6 +244,26 @@ func (f *fixture) number(query string) (n int) {
 	return n
 }
 
+// each calls what a query finds, one by one.
+func (f *fixture) each(query string, call func(string)) {
+	f.t.Helper()
+	rows, err := f.Query(f.t.Context(), query)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			f.t.Fatal(err)
+		}
+		call(text)
+	}
+	if err := rows.Err(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 func (f *fixture) exec(query string, args ...any) {
 	f.t.Helper()
 	err := f.AppendTx(f.t.Context(), func(ctx context.Context, tx *relay.OutboxTx) error {
@@ -286,6 +307,31 @@ func (f *fixture) dispatch(r runners) <-chan relay.Observation {
 	f.t.Helper()
 	_, seen, _ := f.dispatchWith(relay.DispatcherConfig{Resolver: r})
 	return seen
+}
+
+// run runs a dispatcher until it is stopped by the function that is answered.
+func (f *fixture) run(r runners, observe ...func(relay.Observation)) (stop func()) {
+	f.t.Helper()
+	cfg := relay.DispatcherConfig{
+		Resolver: r, Poll: 20 * time.Millisecond,
+		Log: func(what string, err error) {
+			if !f.quiet {
+				f.t.Logf("dispatcher: %s: %v", what, err)
+			}
+		},
+	}
+	if len(observe) > 0 {
+		cfg.Observe = observe[0]
+	}
+	d := relay.NewDispatcher(f.Store, cfg)
+	d.Start()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := d.Stop(ctx); err != nil {
+			f.t.Error(err)
+		}
+	}
 }
 
 // dispatchWith is dispatch with more settings, which also tells what happens to targets.

@@ -138,8 +138,11 @@ func TestOffers_ARollbackGivesPlacesBack(t *testing.T) {
 		}
 		return newAppendOp(ready)
 	}
-	failing := drafts("", taken)                    // the first gets a place before the second fails
-	s.appends.runEngine([]*op{failing, drafts("")}) // the writer has nothing else to do
+	failing, good := drafts("", taken), drafts("") // the first of those that fail gets a place before the second fails
+	together(s, failing, good)
+	if refused, err := <-failing.done, <-good.done; refused == nil || err != nil {
+		t.Errorf("the one that fails answered %v, the one beside it %v", refused, err)
+	}
 	if n := len(s.wake.offers.collect()); n != 1 || s.wake.offers.busy() {
 		t.Errorf("beside one that failed %d were born, want 1", n)
 	}

@@ -179,6 +179,7 @@ func (*postgresEngine) classify(err error) error {
 		case strings.HasPrefix(pe.Code, "57P"), // shutting down, starting up; 57014 is a statement that was cancelled
 			pe.Code == "25006",                     // read-only: a standby, or a server that is being failed over
 			pe.Code == "25P03", pe.Code == "25P04", // the server gave up waiting for us
+			pe.Code == "55P03", // it waited for a lock in vain: somebody has the whole table, or all of them are slow
 			slices.Contains([]string{"08", "53", "58", "XX"}, pe.Code[:min(2, len(pe.Code))]):
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}

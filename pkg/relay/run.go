@@ -165,6 +165,10 @@ func (d *Dispatcher) apply(runner Runner, c claimed, job Job) {
 func (d *Dispatcher) notApplied(r *result, err error) {
 	var not *notDelivered
 	switch {
+	case errors.Is(err, errLate):
+		d.cfg.Log("apply effect", fmt.Errorf("%s: %w", r.job.Delivery.ID, err))
+		d.giveBack(0, r.claimed)
+		return
 	case errors.Is(err, errWithdrawn):
 		d.giveBack(0, r.claimed)
 		return

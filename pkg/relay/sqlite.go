@@ -18,6 +18,7 @@ import (
 
 // sqliteEngine is a database in a file, which one process owns. All of its transactions run on one connection.
 type sqliteEngine struct {
+	name       string // the file's, without its folder
 	now        func() time.Time
 	lease      time.Duration
 	lock       *flock.Flock
@@ -30,7 +31,7 @@ type sqliteEngine struct {
 
 // openSQLite opens the file at path, which it makes when it is absent.
 func openSQLite(ctx context.Context, path string, cfg Config) (_ *sqliteEngine, err error) {
-	e := &sqliteEngine{now: cfg.Now, lease: cfg.Lease, journal: newJournal()}
+	e := &sqliteEngine{name: filepath.Base(path), now: cfg.Now, lease: cfg.Lease, journal: newJournal()}
 	_, _ = sqlite.Fdatasync(true) // as durable as fsync, without the file's times; where it does not exist, fsync stays
 	defer func() {
 		if err != nil {
@@ -41,6 +42,9 @@ func openSQLite(ctx context.Context, path string, cfg Config) (_ *sqliteEngine, 
 		return nil, err
 	}
 	if e.lock, err = lockFile(path); err != nil {
+		return nil, err
+	}
+	if err = examine(ctx, path); err != nil {
 		return nil, err
 	}
 	db, conn, err := openWriter(ctx, path)
@@ -193,8 +197,8 @@ func readDurability(ctx context.Context, conn *sql.Conn) (Durability, error) {
 
 func (*sqliteEngine) contended(error) bool { return false } // there is no other
 
-// classify finds disk full, read-only, I/O, corrupt and the like.
-func (*sqliteEngine) classify(err error) error {
+// classify finds disk full, read-only, I/O, corrupt and the like, and names the file.
+func (e *sqliteEngine) classify(err error) error {
 	var se *sqlite.Error
 	if !errors.As(err, &se) {
 		return err
@@ -202,7 +206,10 @@ func (*sqliteEngine) classify(err error) error {
 	switch se.Code() & 0xff {
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT,
 		sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL:
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		if errors.Is(err, ErrUnavailable) {
+			return fmt.Errorf("%s: %w", e.name, err)
+		}
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, e.name, err)
 	}
 	return err
 }

@@ -31,6 +31,8 @@ type Config struct {
 	// Note is told once of what costs no more than some waiting, such as a LISTEN that PostgreSQL or a pooler refuses:
 	// for a log at its finest level. It may be nil, and is called from a goroutine of the store's own.
 	Note func(what string, err error)
+
+	reached func(point) // nil but in tests
 }
 
 // Migrations are a service's own tables: files named "0001_name.sql", each run once, in the order of their
@@ -98,6 +100,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	cfg.Now = steadyClock(cfg.Now)
 	s := &Store{cfg: cfg, ids: newIDs(), wake: newWakeups(newHealth(cfg.DisableAfter))}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())

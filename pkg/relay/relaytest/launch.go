@@ -3,6 +3,7 @@ package relaytest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -28,10 +30,11 @@ const (
 
 // process is a server that was started here.
 type process struct {
-	cmd    *exec.Cmd
-	output *output
-	ended  chan struct{}
-	dir    string // its data; empty: in a container
+	command func() *exec.Cmd // makes the command that starts it, each time
+	cmd     *exec.Cmd
+	output  *output
+	ended   chan struct{}
+	remove  func() error // what is left of it when it has ended
 }
 
 func launch() (*process, string, error) {
@@ -72,7 +75,7 @@ func installed(port string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{dir: dir}
+	p := &process{remove: func() error { return os.RemoveAll(dir) }}
 	who, err := unprivileged(dir)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -84,10 +87,13 @@ func installed(port string) (*process, error) {
 	if said, err := initdb.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, said), os.RemoveAll(dir))
 	}
-	p.cmd = exec.CommandContext(context.Background(), filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1",
-		"-c", "unix_socket_directories=", "-c", "max_connections=300")
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
-	p.cmd.Dir = dir
+	p.command = func() *exec.Cmd {
+		cmd := exec.CommandContext(context.Background(), filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1",
+			"-c", "unix_socket_directories=", "-c", "max_connections=300")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
+		cmd.Dir = dir
+		return cmd
+	}
 	return p, p.run()
 }
 
@@ -141,16 +147,27 @@ func container(port string) (*process, error) {
 	if said, err := exec.CommandContext(context.Background(), docker, "info").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("neither PostgreSQL's binaries nor a Docker engine: %w: %.200s", err, said)
 	}
-	p := &process{cmd: exec.CommandContext(context.Background(), docker, "run", "--rm", "--publish", "127.0.0.1:"+port+":5432",
-		"--env", "POSTGRES_HOST_AUTH_METHOD=trust", image, "-c", "max_connections=300")}
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{}
+	name := "relaytest-" + port + "-" + strings.ToLower(rand.Text())
+	arguments := []string{
+		"run", "--name", name, "--publish", "127.0.0.1:" + port + ":5432", "--env", "POSTGRES_HOST_AUTH_METHOD=trust",
+		"--label", "relaytest", image, "-c", "max_connections=300",
+	}
+	p := &process{command: func() *exec.Cmd {
+		cmd := exec.CommandContext(context.Background(), docker, arguments...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+		arguments = []string{"start", "--attach", name} // the next time
+		return cmd
+	}}
+	p.remove = func() error {
+		return exec.CommandContext(context.Background(), docker, "rm", "--force", "--volumes", name).Run()
+	}
 	return p, p.run()
 }
 
 // run starts the command, which is interrupted when this process ends, however it ends. The kernel ties that to the
 // thread that started it, so a thread is kept for it.
 func (p *process) run() error {
-	p.output, p.ended = &output{}, make(chan struct{})
+	p.cmd, p.output, p.ended = p.command(), &output{}, make(chan struct{})
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	p.cmd.SysProcAttr.Pdeathsig = syscall.SIGINT // PostgreSQL's fast shutdown; `docker run` passes it on
 	p.cmd.SysProcAttr.Setpgid = true             // a Ctrl-C is for the tests
@@ -191,20 +208,20 @@ func (p *process) ready(address string) error {
 	}
 }
 
-func (p *process) stop() error {
-	err := p.cmd.Process.Signal(syscall.SIGINT)
+// end stops the server by a signal.
+func (p *process) end(signal os.Signal) error {
+	err := p.cmd.Process.Signal(signal)
 	select {
 	case <-p.ended:
-		err = nil
+		return nil
 	case <-time.After(stopTime):
 		err = errors.Join(err, p.cmd.Process.Kill())
 		<-p.ended
+		return err
 	}
-	if p.dir != "" {
-		err = errors.Join(err, os.RemoveAll(p.dir))
-	}
-	return err
 }
+
+func (p *process) stop() error { return errors.Join(p.end(os.Interrupt), p.remove()) }
 
 // output keeps the end of what a server says.
 type output struct {

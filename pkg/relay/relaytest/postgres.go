@@ -78,10 +78,7 @@ func Postgres(t testing.TB) string {
 	t.Helper()
 	admin, err := shared.start()
 	if err != nil {
-		if os.Getenv("REQUIRE_POSTGRES") == "1" || os.Getenv("REQUIRE_DOCKER") == "1" {
-			t.Fatal("no PostgreSQL for this test:", err)
-		}
-		t.Skip("*** NOT TESTED ON POSTGRESQL: there is none here. ***", err)
+		missing(t, err)
 	}
 	name := "relaytest_" + strings.ToLower(rand.Text())
 	execute(t, admin, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8'")

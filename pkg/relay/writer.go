@@ -216,7 +216,7 @@ func (w *writer) turn(first *op) {
 			engine = append(engine, first)
 		}
 	}
-	if w.courtesy.crowd(time.Now()) {
+	if w.journal == nil && w.courtesy.crowd(time.Now()) {
 		w.letIn()
 	}
 	limit := maxGroup

@@ -23,6 +23,7 @@ func serve(ctx context.Context, s Surroundings) error {
 	if err != nil {
 		return err
 	}
+	defer service.TuneMemory()()
 	producer := app.New(cfg, s.Version, log)
 	if err := producer.Start(ctx); err != nil {
 		return err

@@ -138,6 +138,7 @@ func (a *App) Stop(ctx context.Context) error {
 
 // Run starts the app and stops it when ctx ends, or when one of its listeners fails.
 func (a *App) Run(ctx context.Context) error {
+	defer service.TuneMemory()()
 	if err := a.Start(ctx); err != nil {
 		return err
 	}

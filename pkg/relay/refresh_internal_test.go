@@ -126,8 +126,9 @@ func (c *counted) query(ctx context.Context, query string, args []any) (*sql.Row
 // otherwise.
 func TestJudge_Statements(t *testing.T) {
 	t.Parallel()
-	now := noon
-	s := openFile(t, func(c *Config) { c.DisableAfter, c.Now = time.Hour, func() time.Time { return now } })
+	var passed atomic.Int64
+	clock := func() time.Time { return noon.Add(time.Duration(passed.Load())) }
+	s := openFile(t, func(c *Config) { c.DisableAfter, c.Now = time.Hour, clock })
 	if err := s.PutTarget(t.Context(), Target{ID: "a"}); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,7 @@ func TestJudge_Statements(t *testing.T) {
 		{"a moment before the limit", time.Hour - 1000, []Outcome{bad}, 0, 36 * time.Minute, true},
 		{"at the limit", 1000, []Outcome{bad}, 1, 36 * time.Minute, false},
 	} {
-		now = now.Add(step.pass)
+		passed.Add(int64(step.pass))
 		var results []*result
 		for _, o := range step.outcomes {
 			c := claimed{delivery: Delivery{TargetID: "a"}}

@@ -19,6 +19,7 @@ const (
 type courtesy struct {
 	crowded time.Time     // until then a crowd is taken to be there
 	resume  time.Time     // effects have had their part until then
+	took    time.Duration // by the last commit of appends
 	each    time.Duration // how long one of the last group ran
 	off     bool
 	pressed bool // what waits must not grow any more
@@ -27,6 +28,9 @@ type courtesy struct {
 
 // appended takes note of a commit's group.
 func (c *courtesy) appended(group []*op, began, ended time.Time) {
+	if n := appends(group); n > 0 {
+		c.took = ended.Sub(began)
+	}
 	if appends(group) >= crowdSize {
 		c.crowded = ended.Add(max(crowdTime, crowdTurns*ended.Sub(began)))
 	}

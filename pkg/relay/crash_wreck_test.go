@@ -149,6 +149,9 @@ func (w *wreck) finish(f *fixture) {
 func (w *wreck) stored(f *fixture, l *life) {
 	t := w.t
 	t.Helper()
+	if err := f.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	rows, err := f.Query(t.Context(), `SELECT id, dedupe_key, body FROM messages WHERE source = ?`, l.name)
 	if err != nil {
 		t.Fatal(err)

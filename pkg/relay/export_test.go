@@ -1,5 +1,7 @@
 package relay
 
+import "context"
+
 // Points of the engine's work at which a test may end or stop the process; those of the journal, where there is one.
 func Points(journal bool) []string {
 	points := []point{beforeAppend, afterAppend, afterClaim, afterEffect, beforeOutcome, afterOutcome}
@@ -21,3 +23,6 @@ func WithPoints(c Config, reached func(point string)) Config {
 
 // Journaled makes a store put everything through the journal that it has.
 func Journaled(c *Config) { c.journaled = true }
+
+// Settle waits until everything that was appended has its rows.
+func (s *Store) Settle(ctx context.Context) error { return s.settled(ctx) }

@@ -228,6 +228,9 @@ func (f *fixture) count(name string) int {
 
 func (f *fixture) number(query string) (n int) {
 	f.t.Helper()
+	if err := f.Settle(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
 	rows, err := f.Query(f.t.Context(), query)
 	if err != nil {
 		f.t.Fatal(err)

@@ -12,7 +12,9 @@ import (
 
 // How much one commit may carry, and how much may wait for one.
 const (
-	maxGroup       = 512  // engine operations in one commit
+	maxGroup       = 512 // engine operations in one commit
+	lingerGroup    = 64
+	lingerTime     = time.Millisecond
 	pressedGroup   = 64   // the same while what waits in the journal must not grow
 	maxEffectGroup = 256  // effects in one commit
 	queueLength    = 4096 // operations waiting
@@ -216,7 +218,7 @@ func (w *writer) turn(first *op) {
 			engine = append(engine, first)
 		}
 	}
-	if w.journal == nil && w.courtesy.crowd(time.Now()) {
+	if w.courtesy.crowd(time.Now()) {
 		w.letIn()
 	}
 	limit := maxGroup
@@ -254,6 +256,12 @@ func (w *writer) turn(first *op) {
 // letIn waits until everybody who is about to queue something has done so: the callers of a crowd come back one by one
 // after a commit, and together need one commit instead of a small and a large one.
 func (w *writer) letIn() {
+	if w.journal != nil {
+		if len(w.ops) < lingerGroup {
+			time.Sleep(lingerTime)
+		}
+		return
+	}
 	for before := -1; before < len(w.ops) && len(w.ops) < maxGroup; {
 		before = len(w.ops)
 		runtime.Gosched()

@@ -129,6 +129,12 @@ func duplicate(ctx context.Context, t *txn, p *prepared) error {
 	if err != nil {
 		return err
 	}
+	return duplicateOf(ctx, t, p, p.receipt.ID)
+}
+
+// duplicateOf answers a draft whose key is that of a message.
+func duplicateOf(ctx context.Context, t *txn, p *prepared, id string) error {
+	p.receipt = Receipt{ID: id, Duplicate: true}
 	if !p.Redeliver {
 		return nil
 	}

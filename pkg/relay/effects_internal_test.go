@@ -22,7 +22,7 @@ func TestWriter_inTime(t *testing.T) {
 	if len(got) != 2 || got[0] != held || got[1] != byHand {
 		t.Errorf("%d are left: %v", len(got), got)
 	}
-	if len(told) != 1 || !errors.Is(told[over], errWithdrawn) {
+	if len(told) != 1 || !errors.Is(told[over], errLate) {
 		t.Errorf("told: %v", told)
 	}
 }

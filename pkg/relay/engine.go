@@ -25,6 +25,8 @@ type engine interface {
 	contended(err error) bool
 	migrate(ctx context.Context, sets []Migrations, now time.Time) error
 	durability(ctx context.Context) (Durability, error)
+	// keyed sees to it that the dedupe keys of messages up to a position are where they belong.
+	keyed(ctx context.Context, t *txn, seq int64) error
 	// ahead uses a transaction to claim what waits in the journal, and for which there is room.
 	ahead(ctx context.Context, t *txn) error
 	// log is the engine's journal; nil: it has none.

@@ -20,12 +20,13 @@ import (
 // everything appended before are there. Only where one process owns the database, and only the writer's goroutine uses
 // it, but for what says otherwise.
 const (
-	journalCrowd    = 8       // appends in one commit from which on they go through the journal
-	journalMessages = 1 << 18 // may wait in the journal: beyond that its rows are made first
-	journalBytes    = 1 << 28 // the same in bytes
-	journalRow      = 4 << 20 // bytes of one row, unless a single message is larger
-	journalMemory   = 4 << 20 // bytes of rows that are kept in memory too
-	unfoldSlice     = 1024    // messages whose rows are made in one commit
+	journalCrowd    = 8                // appends in one commit from which on they go through the journal
+	journalMessages = 1 << 18          // may wait in the journal: beyond that its rows are made first
+	journalBytes    = 1 << 28          // the same in bytes
+	journalAge      = 10 * time.Second // the same in time: nothing waits for longer, if its rows can be made in that time
+	journalRow      = 4 << 20          // bytes of one row, unless a single message is larger
+	journalMemory   = 4 << 20          // bytes of rows that are kept in memory too
+	unfoldSlice     = 1024             // messages whose rows are made in one commit
 	unfoldPatience  = 50 * time.Millisecond
 	unfoldRetry     = 200 * time.Millisecond // after a failure
 )
@@ -67,8 +68,9 @@ type journal struct {
 	last     int64           // the newest row's seq
 	retryAt  time.Time       // after a failure
 	counts   map[total]int64 // of all groups
-	pressed  bool            // see press
-	stalled  bool            // there was nothing to do for it; something has to change first
+	unmerged unmerged
+	pressed  bool // see press
+	stalled  bool // there was nothing to do for it; something has to change first
 
 	nudge chan struct{} // something has changed that the writer does not know of
 
@@ -138,12 +140,13 @@ func (j *journal) waiting() []*group {
 }
 
 // press says whether so much is in the journal that its rows must not wait any longer; then until a quarter is through.
-func (j *journal) press() {
+func (j *journal) press(now time.Time) {
 	part := 4
 	if j.pressed {
 		part = 3
 	}
-	j.pressed = j.messages > journalMessages/4*part || j.bytes > journalBytes/4*part
+	old := !j.empty() && now.Sub(time.UnixMicro(j.groups[0].at)) > journalAge/4*time.Duration(part)
+	j.pressed = old || j.messages > journalMessages/4*part || j.bytes > journalBytes/4*part
 }
 
 // hash names a dedupe key, or with an empty source a message's id.

@@ -16,6 +16,7 @@ func (w *writer) enter(t *txn) {
 		w.journal.claimed(g)
 	}
 	w.journal.add(t.journaled, t.keys)
+	w.journal.unkey(t.unkeyed)
 	w.journal.remove(t.unfolded)
 }
 
@@ -75,11 +76,13 @@ func (w *writer) unfold(process bool) {
 	}
 }
 
+var errNoJournal = errors.New("relay: this engine has no journal")
+
 // advance is one step of the journal; with all, whatever its deliveries may wait for.
 func (w *writer) advance(all bool) error {
 	engine, ok := w.engine.(*sqliteEngine)
 	if !ok {
-		return errors.New("relay: this engine has no journal")
+		return errNoJournal
 	}
 	var progress bool
 	err := w.transact(context.Background(), func(ctx context.Context, t *txn) (err error) {
@@ -95,10 +98,59 @@ func (w *writer) advance(all bool) error {
 	return err
 }
 
+// journalWait is for how long the journal has nothing to do; negative: until something is told.
+func (w *writer) journalWait(now time.Time, process bool) time.Duration {
+	j := w.journal
+	wait := j.wait(now)
+	if j.unmerged.len() == 0 || wait == 0 {
+		return wait
+	}
+	idle := max(0, w.courtesy.crowded.Sub(now), j.retryAt.Sub(now))
+	if j.keysDue(process, idle == 0) {
+		return max(0, j.retryAt.Sub(now))
+	}
+	if wait < 0 || idle < wait {
+		return max(idle, time.Millisecond)
+	}
+	return wait
+}
+
+// merge puts keys of messages into their table, if it is time.
+func (w *writer) merge(process bool) {
+	now := time.Now()
+	if w.journal == nil || w.journal.retryAt.After(now) || !w.journal.keysDue(process, !w.courtesy.crowd(now)) {
+		return
+	}
+	if err := w.mergeKeys(); err != nil {
+		w.journal.retryAt = now.Add(unfoldRetry)
+	}
+}
+
+func (w *writer) mergeKeys() error {
+	engine, ok := w.engine.(*sqliteEngine)
+	if !ok {
+		return errNoJournal
+	}
+	var n int
+	err := w.transact(context.Background(), func(ctx context.Context, t *txn) (err error) {
+		n, err = engine.mergeKeys(ctx, t)
+		return err
+	})
+	if err == nil {
+		w.journal.merged(n)
+	}
+	return err
+}
+
 // leaveJournal makes the rows of everything in the journal that was claimed, so that nothing is lost that is known of it.
 func (w *writer) leaveJournal() {
 	for j := w.journal; j != nil && !j.empty() && j.groups[0].offered; {
 		if w.advance(true) != nil {
+			return
+		}
+	}
+	for w.journal != nil && w.journal.unmerged.len() > 0 {
+		if w.mergeKeys() != nil { // the next process does it
 			return
 		}
 	}

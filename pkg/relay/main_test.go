@@ -250,6 +250,9 @@ func (f *fixture) number(query string) (n int) {
 // each calls what a query finds, one by one.
 func (f *fixture) each(query string, call func(string)) {
 	f.t.Helper()
+	if err := f.Settle(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
 	rows, err := f.Query(f.t.Context(), query)
 	if err != nil {
 		f.t.Fatal(err)

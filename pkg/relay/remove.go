@@ -261,6 +261,9 @@ func (t *txn) drop(ctx context.Context, messages []int64, deliveries []finished)
 	if len(messages) == 0 {
 		return removed, nil
 	}
+	if err := t.engine.keyed(ctx, t, slices.Max(messages)); err != nil {
+		return Removed{}, err
+	}
 	for _, query := range []string{keepKeys, deleteMessages} {
 		if err := t.exec(ctx, query, list(messages)); err != nil {
 			return Removed{}, err

@@ -373,6 +373,10 @@ func TestRetention_BesideEverythingElse(t *testing.T) {
 		if n := f.number(`SELECT count(*) FROM deliveries d LEFT JOIN messages m ON m.seq = d.message_seq WHERE m.seq IS NULL`); n != 0 {
 			t.Errorf("%d deliveries of nothing", n)
 		}
+		eventually(t, "the last delivery is over", func() bool { // it may still be under way
+			stats := must(f.Stats(t.Context()))(t)
+			return stats.Deliveries[relay.Pending]+stats.Deliveries[relay.Delivering] == 0
+		})
 		f.balanced()
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -158,8 +157,11 @@ func (e *sqliteEngine) known(ctx context.Context, t *txn, p *prepared) (bool, er
 		p.receipt = Receipt{ID: first.ID, Duplicate: true}
 		return true, nil
 	}
-	if at, ok := e.journal.find(h); ok && !slices.Contains(t.unfolded, at.group) {
+	if at, ok := e.journal.find(h); ok {
 		return e.knownInJournal(ctx, t, p, at)
+	}
+	if first := e.journal.unmerged.find(h, p.Source, p.DedupeKey); first != nil {
+		return true, duplicateOf(ctx, t, p, first.id)
 	}
 	err := t.find(ctx, findKey, []any{p.Source, p.DedupeKey}, &p.receipt.ID)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -191,7 +193,7 @@ func (e *sqliteEngine) knownInJournal(ctx context.Context, t *txn, p *prepared, 
 	if err := e.unfoldTo(ctx, t, at.group); err != nil { // it may have failed
 		return false, err
 	}
-	return true, duplicate(ctx, t, p)
+	return true, duplicateOf(ctx, t, p, strings.Clone(first.ID))
 }
 
 // free makes sure that no other message has the id that a draft came with.

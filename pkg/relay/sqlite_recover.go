@@ -7,6 +7,9 @@ import (
 // recoverJournal takes in what the process before left in the journal. What it had claimed gets its rows at once, leased,
 // so that the leases can be taken back.
 func (e *sqliteEngine) recoverJournal(ctx context.Context, t *txn) error {
+	if err := e.recoverKeys(ctx, t); err != nil {
+		return err
+	}
 	rows, err := t.query(ctx, listJournal)
 	if err != nil {
 		return err

@@ -68,6 +68,9 @@ const (
 func (e *sqliteEngine) appendOne(ctx context.Context, t *txn, p *prepared) error {
 	now := t.now.UnixMicro()
 	if p.DedupeKey != "" {
+		if first := e.journal.unmerged.find(e.journal.hash(p.Source, p.DedupeKey), p.Source, p.DedupeKey); first != nil {
+			return duplicateOf(ctx, t, p, first.id)
+		}
 		fresh, err := t.changed(ctx, insertKey, p.Source, p.DedupeKey, p.ID, now)
 		if err != nil {
 			return err

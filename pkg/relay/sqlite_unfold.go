@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // unfoldTo makes the rows of a group, and of all before it.
@@ -36,21 +35,15 @@ func (e *sqliteEngine) unfold(ctx context.Context, t *txn, g *group) error {
 	if err := e.decode(ctx, t, g); err != nil {
 		return err
 	}
-	byKey := make([]*entry, 0, len(g.entries))
 	for i := range g.entries {
 		n := &g.entries[i]
 		if err := e.unfoldEntry(ctx, t, g, n); err != nil {
 			return err
 		}
 		if n.DedupeKey != "" {
-			byKey = append(byKey, n)
-		}
-	}
-	// In their order, neighbours change the same pages.
-	slices.SortFunc(byKey, func(a, b *entry) int { return strings.Compare(a.DedupeKey, b.DedupeKey) })
-	for _, n := range byKey {
-		if err := t.exec(ctx, insertKey, n.Source, n.DedupeKey, n.ID, g.at); err != nil {
-			return err
+			t.unkeyed = append(t.unkeyed, &keyRow{
+				source: n.Source, key: n.DedupeKey, id: n.ID, at: g.at, seq: n.seq,
+			})
 		}
 	}
 	if err := t.exec(ctx, deleteJournal, g.seq); err != nil {

@@ -37,6 +37,7 @@ type txn struct {
 	keys      map[uint64]*prepared // new keys of this transaction
 	journaled []*group             // rows of the journal that it has written
 	offering  []*group             // groups whose deliveries it has claimed
+	unkeyed   []*keyRow            // keys of their messages, which are merged later
 	unfolded  []*group             // groups whose rows it has made
 	merged    map[*member]*result  // outcomes that are recorded with their delivery's row
 	held      []*op                // recorded in the same way, and to be told so
@@ -152,6 +153,7 @@ func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error)
 	maps.Copy(t.due, inner.due)
 	t.born = append(t.born, inner.born...)
 	t.keys, t.journaled, t.unfolded, t.held = inner.keys, inner.journaled, inner.unfolded, append(t.held, inner.held...)
+	t.unkeyed = append(t.unkeyed, inner.unkeyed...)
 	t.targetsChanged = t.targetsChanged || inner.targetsChanged
 	t.concluded = append(t.concluded, inner.concluded...)
 	maps.Copy(t.conditions, inner.conditions)

@@ -176,7 +176,7 @@ func (w *writer) next() (*op, bool) {
 	var nudge <-chan struct{}
 	if w.journal != nil {
 		nudge = w.journal.nudge
-		wait := w.journal.wait(time.Now())
+		wait := w.journalWait(time.Now(), processing != nil)
 		switch {
 		case wait == 0 && (processing != nil || w.journal.awaited() || w.journal.pressed || w.journal.outcomes()):
 			select {
@@ -223,7 +223,7 @@ func (w *writer) turn(first *op) {
 	}
 	limit := maxGroup
 	if w.journal != nil {
-		w.journal.press()
+		w.journal.press(w.cfg.Now())
 		if w.courtesy.pressed = w.journal.pressed; w.courtesy.pressed {
 			limit = pressedGroup
 		}
@@ -248,6 +248,7 @@ func (w *writer) turn(first *op) {
 	w.crowd.Store(w.crowd.Load() || len(effects) >= journalCrowd)
 	w.runEffects(effects)
 	w.unfold(process)
+	w.merge(process)
 	if process {
 		w.courtesy.processed(committed, time.Now())
 	}

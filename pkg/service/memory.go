@@ -13,7 +13,7 @@ import (
 // with Go's default it would collect a heap of a few megabytes dozens of times a second.
 const (
 	heapGrowth   = 400      // per cent of what lives by which the heap may grow before it is collected
-	heapAllowed  = 48 << 20 // bytes; a larger heap is collected at twice what lives, as by default
+	heapAllowed  = 40 << 20 // bytes; a larger heap is collected at twice what lives, as by default
 	heapInterval = time.Second
 )
 

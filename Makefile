@@ -52,7 +52,7 @@ chaos: ## disks that fill up, files that are damaged, a PostgreSQL that is away 
 
 .PHONY: test-modules
 test-modules: ## vet and all tests that need no container
-	$(call in-each,$(filter-out $(CONTAINER),$(MODULES)),go vet ./... && go test -race ./...)
+	$(call in-each,$(filter-out $(CONTAINER),$(MODULES)),go vet ./... && go test -race -timeout=20m ./...)
 	@echo "--- ./pkg/relay: rates, which mean nothing under the race detector"
 	@cd pkg/relay && go test -count=1 -run '^TestIsolation_' .
 

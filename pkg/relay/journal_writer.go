@@ -29,7 +29,7 @@ func (w *writer) commit(ctx context.Context, t *txn) error {
 		w.journal.view.Lock()
 		defer w.journal.view.Unlock()
 	}
-	if err := t.session.commit(ctx); err != nil {
+	if err := t.commit(ctx); err != nil {
 		return fmt.Errorf("%w: commit: %w", ErrUnavailable, err)
 	}
 	w.committed(t)

@@ -56,7 +56,7 @@ func (e *sqliteEngine) advance(ctx context.Context, t *txn, all bool) (progress 
 			case chanceNever:
 			}
 		}
-		if blocked = blocked || !all && g.waiting > 0 && !(g.remote && time.Since(g.bornAt) >= unfoldPatience); blocked {
+		if blocked = blocked || !all && g.waiting > 0 && (!g.remote || time.Since(g.bornAt) < unfoldPatience); blocked {
 			if g.waiting == 0 {
 				break
 			}

@@ -16,8 +16,20 @@
 //   - A delivery is always in exactly one visible [State], and nothing disappears but what a [Retention]
 //     is told to remove.
 //
-// # How it is used
+// # The states of a delivery
 //
+//	pending ── claimed ──> delivering ── delivered
+//	   ^                       │
+//	   ├──── retry, lease ran out
+//	   │                       └─ gave up ──> failed ── Retry ──> pending
+//	   └─ Cancel ──> cancelled ── Retry ──> pending
+//
+// "paused" is what pending is called while its target is disabled: disabling a target with a million deliveries changes
+// one row. A claim counts the attempt before it is made, and issues a fencing token; an outcome, and an effect, counts only
+// while that token is the delivery's. A process that dies loses its leases and nothing else.
+//
+// # How it is used
+// //
 // Open a [Store], register targets with [Store.PutTarget], append [Draft] messages, and run a [Dispatcher]
 // with a [Resolver] that turns a target's id into the [Runner] that performs one attempt. A runner never
 // sleeps or loops: it answers [Delivered], [Retry] or [Permanent], and only the dispatcher decides when to
@@ -96,6 +108,35 @@
 // advisory locks (its functions do nothing), LISTEN, and by default READ COMMITTED. YugabyteDB has advisory locks only in
 // recent versions, no LISTEN before the newest, and needs its READ COMMITTED switched on. That is what their
 // documentation says; neither has been tried.
+//
+// # The journal
+//
+// On SQLite a crowd of callers (eight or more in one commit) appends through a journal: what they bring is written as one
+// row, and gets rows of its own a little later, many messages in one commit and where possible together with the outcome
+// of the first attempt, so that a delivery that is over by then is inserted once and never changed. What is in the journal
+// is accepted: it is on disk, counts in [Store.Stats] and as a duplicate, and survives a crash. Who asks for a message or a
+// delivery by its id waits until its rows are there; lists wait for up to 5 s and may lag while more is appended than can
+// be worked off. Effects and rows then get a tenth of the writer's time, until 262,144 messages or 256 MiB wait or the
+// oldest has waited for 10 s; from then on no more is accepted than can be worked off.
+//
+// # What one message costs on SQLite
+//
+// Alone: one transaction for the message, its key, its delivery (born leased where the dispatcher has room, which saves a
+// claim) and the totals, and one for the outcome with its attempt: two fdatasyncs and about ten statements.
+//
+// In a crowd of 128: a hundredth of a transaction and of its fdatasync, one lookup of its key, and about its own size in
+// the journal's row. Its own rows come later: a message, a delivery and an attempt of about a page for four messages of a
+// kilobyte, in transactions of up to a thousand; and its key, which is merged with up to sixteen thousand others in their
+// order, because alone each key would change a page of 4 KiB. Each page is written to the -wal file, and once more to the
+// database when that is checkpointed.
+//
+// # How far one machine goes
+//
+// Two cores with the load generator, the database and the endpoints on them (make bench; see the README for the figures):
+// some 25,000 webhooks a second verified and stored, some 12,000 also processed, some 15,000 deliveries of a backlog.
+// PostgreSQL on the same machine takes about a third of that, because the server needs the same processors. It is the
+// better choice when several processes have to share the work or stand in for each other, when the database has a machine
+// of its own, when somebody else looks after its backups, or when processing, not accepting, is what takes the time.
 //
 // # What one message costs on PostgreSQL
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -212,4 +213,28 @@ func TestJournal_DamageIsAnError(t *testing.T) {
 	if !strings.Contains(err.Error(), "row 7 of the journal: a row of the journal is damaged") {
 		t.Error(err)
 	}
+}
+
+// TestJournal_MarksWhatIsNotMerged: keys that are in memory only are marked, so that the next process finds them by their
+// messages (the kills under load rest on it), and nothing is marked when there are none.
+func TestJournal_MarksWhatIsNotMerged(t *testing.T) {
+	t.Parallel()
+	f := open(t, sqlite)
+	merged := func() int { return f.number(`SELECT merged FROM journal_keys`) }
+	f.append(relay.Draft{DedupeKey: "alone"})
+	if n := merged(); n != math.MaxInt64 {
+		t.Errorf("a message that went past the journal left the mark at %d", n)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	relay.Journaled(&f.cfg)
+	f.reopen()
+	f.crowd(16, 20, func(c, i int) relay.Draft {
+		return relay.Draft{Source: "s", Type: "t", DedupeKey: fmt.Sprint(c, "-", i)}
+	})
+	eventually(t, "all keys are merged", func() bool {
+		return merged() == math.MaxInt64 && f.number(`SELECT count(*) FROM dedupe_keys`) == 321
+	})
+
 }

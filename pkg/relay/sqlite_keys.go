@@ -3,6 +3,7 @@ package relay
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 )
 
@@ -18,7 +19,8 @@ const (
 const (
 	selectUnmerged = `SELECT source, dedupe_key, id, created_at, seq FROM messages
   WHERE seq > (SELECT merged FROM journal_keys) AND dedupe_key <> ''`
-	setMerged = `UPDATE journal_keys SET merged = ? WHERE merged < ?`
+	setMerged = `UPDATE journal_keys SET merged = ?`
+	notMerged = `UPDATE journal_keys SET merged = min(merged, ?)`
 )
 
 // keyRow is a row that the table of keys is to get.
@@ -102,7 +104,11 @@ func (e *sqliteEngine) mergeKeys(ctx context.Context, t *txn) (int, error) {
 	if len(rows) < len(u.merging) {
 		return len(rows), nil
 	}
-	return len(rows), t.exec(ctx, setMerged, u.upTo, u.upTo)
+	upTo := u.upTo
+	if len(u.waiting) == 0 {
+		upTo = math.MaxInt64
+	}
+	return len(rows), t.exec(ctx, setMerged, upTo)
 }
 
 func insertKeys(ctx context.Context, t *txn, rows []*keyRow) error {
@@ -142,12 +148,8 @@ func (e *sqliteEngine) recoverKeys(ctx context.Context, t *txn) error {
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	last := rows[len(rows)-1].seq
-	for _, r := range rows {
-		last = max(last, r.seq)
-	}
 	if err := insertKeys(ctx, t, rows); err != nil {
 		return err
 	}
-	return t.exec(ctx, setMerged, last, last)
+	return t.exec(ctx, setMerged, math.MaxInt64)
 }

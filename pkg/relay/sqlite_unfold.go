@@ -41,6 +41,11 @@ func (e *sqliteEngine) unfold(ctx context.Context, t *txn, g *group) error {
 			return err
 		}
 		if n.DedupeKey != "" {
+			if e.journal.unmerged.len()+len(t.unkeyed) == 0 {
+				if err := t.exec(ctx, notMerged, n.seq-1); err != nil {
+					return err
+				}
+			}
 			t.unkeyed = append(t.unkeyed, &keyRow{
 				source: n.Source, key: n.DedupeKey, id: n.ID, at: g.at, seq: n.seq,
 			})

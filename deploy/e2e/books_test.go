@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -64,11 +63,11 @@ func (s *stack) settled(ctx context.Context) ([]order, books, error) {
 	if err != nil {
 		return nil, books{}, err
 	}
-	after, err := s.receiver.stats(ctx)
-	if err == nil && after.Domain != before.Domain {
-		err = errors.New("an order was completed while the orders were listed")
+	// The demo goes on while they are listed. Its orders come after the load's, by their ids, and its newest one last.
+	if n := int(before.Domain.OrdersCompleted); len(listed) > n {
+		listed = listed[:n]
 	}
-	return listed, before.Domain, err
+	return listed, before.Domain, nil
 }
 
 // audit demands that each accepted order stands in the list exactly once, with its amount, applied once. It gives the

@@ -133,6 +133,9 @@ func (w *writer) runEffects(group []*op) {
 				return r.err
 			}
 		}
+		if len(group) > 1 {
+			return w.alongside(ctx, t)
+		}
 		return nil
 	})
 	last := max(ran-1, 0)

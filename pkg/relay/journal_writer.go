@@ -76,6 +76,16 @@ func (w *writer) unfold(process bool) {
 	}
 }
 
+// alongside records the outcomes that wait in the journal in a transaction that is committed for another reason.
+func (w *writer) alongside(ctx context.Context, t *txn) error {
+	engine, ok := w.engine.(*sqliteEngine)
+	if !ok || !w.journal.outcomes() || w.journal.wait(time.Now()) != 0 {
+		return nil
+	}
+	_, err := engine.advance(ctx, t, false)
+	return err
+}
+
 var errNoJournal = errors.New("relay: this engine has no journal")
 
 // advance is one step of the journal; with all, whatever its deliveries may wait for.

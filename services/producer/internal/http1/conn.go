@@ -18,6 +18,7 @@ import (
 
 // conn is one connection. One exchange at a time has it, and the goroutine of that one alone.
 type conn struct {
+	born time.Time // connected
 	net.Conn
 
 	t      *Transport
@@ -34,7 +35,7 @@ type conn struct {
 }
 
 func newConn(t *Transport, to place, over net.Conn) *conn {
-	c := &conn{Conn: over, t: t, to: to}
+	c := &conn{Conn: over, t: t, to: to, born: time.Now()}
 	c.expire = func() { _ = c.SetDeadline(longPast) }
 	if s, ok := over.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {

@@ -68,8 +68,15 @@ func (p *pool) take(to place) *conn {
 	return c
 }
 
-// put keeps a connection for later, if need be in place of the oldest. False: there are enough to its place.
+// maxAge is for how long a connection is used. A name is looked up again after that, so that servers which have come to it
+// get their part; the ones that are busiest would otherwise be kept for ever.
+const maxAge = 20 * time.Second
+
+// put keeps a connection for later, if need be in place of the oldest. False: there are enough to its place, or it is old.
 func (p *pool) put(c *conn) bool {
+	if time.Since(c.born) >= maxAge {
+		return false
+	}
 	p.mu.Lock()
 	stack := p.idle[c.to]
 	if len(stack) >= p.perHost {

@@ -123,6 +123,8 @@ func TestPostgres_TwoReplicasTenMinutesApart(t *testing.T) {
 		l.stop()
 	}
 	loads[0].settled()
+	both.mu.Lock()
+	defer both.mu.Unlock()
 	for target, by := range both.done {
 		total := by["ahead"] + by["behind"]
 		t.Logf("%s: %v", target, by)

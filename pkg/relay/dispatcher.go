@@ -165,7 +165,8 @@ func (d *Dispatcher) round() time.Duration {
 	for id, l := range d.active {
 		wait = min(wait, l.wait(now, d.cfg.Poll))
 		places[id] = l.places(now)
-		if locals[id] = 0; l.runner.effect != nil && !l.retired && !l.closed.Load() {
+		// With a rate there is never room for many: those are claimed as rows.
+		if locals[id] = 0; l.runner.effect != nil && l.bucket.limiter == nil && !l.retired && !l.closed.Load() {
 			locals[id] = l.capacity()
 		}
 		if l.idle(now) { // its places stay

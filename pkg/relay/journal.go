@@ -66,6 +66,7 @@ type journal struct {
 	bytes    int
 	kept     int             // bytes of the records in memory
 	last     int64           // the newest row's seq
+	lease    time.Duration   // of what is claimed
 	retryAt  time.Time       // after a failure
 	counts   map[total]int64 // of all groups
 	unmerged unmerged
@@ -121,8 +122,8 @@ func (j *journal) find(hash uint64) (place, bool) {
 	return place{group: j.groups[i], entry: int(s & (1<<spotBits - 1))}, true
 }
 
-func newJournal() *journal {
-	return &journal{counts: map[total]int64{}, keys: map[uint64]spot{}, seed: maphash.MakeSeed(), nudge: make(chan struct{}, 1)}
+func newJournal(lease time.Duration) *journal {
+	return &journal{lease: lease, counts: map[total]int64{}, keys: map[uint64]spot{}, seed: maphash.MakeSeed(), nudge: make(chan struct{}, 1)}
 }
 
 func (j *journal) empty() bool { return len(j.groups) == 0 }
@@ -137,6 +138,15 @@ func (j *journal) waiting() []*group {
 		i++
 	}
 	return j.groups[i:]
+}
+
+// patience is for how long the rows of a group wait for the outcomes of its first attempts. Effects are the writer's own
+// work, and come; only what was lost on the way runs into the end of its lease.
+func (j *journal) patience(g *group) time.Duration {
+	if g.remote {
+		return unfoldPatience
+	}
+	return j.lease
 }
 
 // press says whether so much is in the journal that its rows must not wait any longer; then until a quarter is through.
@@ -283,8 +293,8 @@ func (j *journal) wait(now time.Time) time.Duration {
 	switch {
 	case j.awaited() || j.pressed:
 		return 0
-	case g.remote && g.waiting > 0:
-		return max(0, g.bornAt.Add(unfoldPatience).Sub(now))
+	case g.waiting > 0:
+		return max(0, g.bornAt.Add(j.patience(g)).Sub(now))
 	case j.stalled:
 		return -1
 	}

@@ -31,7 +31,7 @@ type sqliteEngine struct {
 
 // openSQLite opens the file at path, which it makes when it is absent.
 func openSQLite(ctx context.Context, path string, cfg Config) (_ *sqliteEngine, err error) {
-	e := &sqliteEngine{name: filepath.Base(path), now: cfg.Now, lease: cfg.Lease, journal: newJournal()}
+	e := &sqliteEngine{name: filepath.Base(path), now: cfg.Now, lease: cfg.Lease, journal: newJournal(cfg.Lease)}
 	_, _ = sqlite.Fdatasync(true) // as durable as fsync, without the file's times; where it does not exist, fsync stays
 	defer func() {
 		if err != nil {

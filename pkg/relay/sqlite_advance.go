@@ -56,7 +56,7 @@ func (e *sqliteEngine) advance(ctx context.Context, t *txn, all bool) (progress 
 			case chanceNever:
 			}
 		}
-		if blocked = blocked || !all && g.waiting > 0 && (!g.remote || time.Since(g.bornAt) < unfoldPatience); blocked {
+		if blocked = blocked || !all && g.waiting > 0 && time.Since(g.bornAt) < e.journal.patience(g); blocked {
 			if g.waiting == 0 {
 				break
 			}
@@ -74,7 +74,7 @@ func (e *sqliteEngine) advance(ctx context.Context, t *txn, all bool) (progress 
 // ahead claims the next groups of the journal for which there is room, in a transaction that is committed for another reason.
 func (e *sqliteEngine) ahead(ctx context.Context, t *txn) error {
 	for _, g := range e.journal.waiting() {
-		if slices.Contains(t.unfolded, g) || slices.Contains(t.offering, g) {
+		if g.offered || slices.Contains(t.unfolded, g) || slices.Contains(t.offering, g) {
 			continue
 		}
 		if err := e.decode(ctx, t, g); err != nil {

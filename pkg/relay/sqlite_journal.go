@@ -55,12 +55,16 @@ func (e *sqliteEngine) appendJournal(ctx context.Context, t *txn, drafts []*prep
 // are born leased.
 func (e *sqliteEngine) appendGroup(ctx context.Context, t *txn, drafts []*prepared, size int) error {
 	g := &group{seq: e.journal.last + 1 + int64(len(t.journaled)), at: t.now.UnixMicro(), messages: len(drafts), counts: map[total]int64{}}
-	mayOffer := e.journal.allOffered() // else it would overtake what waits
+	mayOffer := e.journal.allOffered() && len(t.journaled) == 0 // else it would overtake what waits
 	g.record = record.Begin(make([]byte, 0, size), g.at, len(drafts))
 	var deliveries []record.Delivery
+	if t.keys == nil {
+		t.keys = map[uint64]*prepared{}
+	}
 	for i, p := range drafts {
 		p.place = place{group: g, entry: i}
 		p.accepted()
+		t.keys[e.journal.hash("", p.ID)] = p
 		deliveries = deliveries[:0]
 		for k, target := range p.Targets {
 			leased := mayOffer && t.offered(p, target)
@@ -141,11 +145,17 @@ func (e *sqliteEngine) known(ctx context.Context, t *txn, p *prepared) (bool, er
 	if t.keys == nil {
 		t.keys = map[uint64]*prepared{}
 	}
-	if p.given {
-		if err := e.free(ctx, t, p); err != nil {
-			return false, err
-		}
+	if known, err := e.knownKey(ctx, t, p); known || err != nil {
+		return known, err
 	}
+	if !p.given {
+		return false, nil
+	}
+	return false, e.free(ctx, t, p)
+}
+
+// knownKey goes by the draft's dedupe key.
+func (e *sqliteEngine) knownKey(ctx context.Context, t *txn, p *prepared) (bool, error) {
 	if p.DedupeKey == "" {
 		return false, nil
 	}

@@ -63,7 +63,8 @@ func (e *sqliteEngine) recoverGroup(ctx context.Context, t *txn, g *group, claim
 		for k := range entry.members {
 			m := &entry.members[k]
 			if m.born = m.born || n < len(flags) && flags[n] == 1; m.born {
-				born = true
+				born, g.offered = true, true
+				g.waiting++ // so that what is known of it stays in memory
 			}
 			n++
 		}

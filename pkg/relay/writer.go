@@ -302,7 +302,7 @@ func (w *writer) gatherProcessing(group []*op, limit int) []*op {
 			break
 		}
 		o := group[n]
-		if n >= limit/2 && o.group != nil && o.group != group[n-1].group {
+		if n > 0 && n >= limit/2 && o.group != nil && o.group != group[n-1].group {
 			w.peeked = o
 			return group[:n]
 		}

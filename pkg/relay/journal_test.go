@@ -236,5 +236,4 @@ func TestJournal_MarksWhatIsNotMerged(t *testing.T) {
 	eventually(t, "all keys are merged", func() bool {
 		return merged() == math.MaxInt64 && f.number(`SELECT count(*) FROM dedupe_keys`) == 321
 	})
-
 }

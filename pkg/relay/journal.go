@@ -238,6 +238,9 @@ func (g *group) counted(target string, born bool) {
 
 // remove forgets groups whose rows a transaction has made.
 func (j *journal) remove(groups []*group) {
+	if len(groups) > 0 {
+		j.stalled = false
+	}
 	for _, g := range groups {
 		g.done = true
 		j.uncount(g)
@@ -291,7 +294,7 @@ func (j *journal) wait(now time.Time) time.Duration {
 	}
 	g := j.groups[0]
 	switch {
-	case j.awaited() || j.pressed:
+	case j.awaited() || j.pressed && !j.stalled:
 		return 0
 	case g.waiting > 0:
 		return max(0, g.bornAt.Add(j.patience(g)).Sub(now))

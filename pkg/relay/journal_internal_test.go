@@ -43,7 +43,7 @@ func TestJournal_AnEffectOfASecondRowHappensOnce(t *testing.T) {
 	t.Parallel()
 	s := offering(t, journalOnly)
 	var applied atomic.Int64
-	d := NewDispatcher(s, DispatcherConfig{Log: func(what string, err error) { t.Log(what, err) }, Resolver: one1{Effect(func(context.Context, Tx, Job) Outcome {
+	d := NewDispatcher(s, DispatcherConfig{Log: func(what string, err error) { t.Log(what, err) }, Resolver: everything{Effect(func(context.Context, Tx, Job) Outcome {
 		applied.Add(1)
 		return Delivered("")
 	})}})
@@ -77,9 +77,10 @@ func TestJournal_AnEffectOfASecondRowHappensOnce(t *testing.T) {
 	}
 }
 
-type one1 struct{ r Runner }
+// everything resolves all targets to one runner.
+type everything struct{ r Runner }
 
-func (o one1) Resolve(string) (Runner, bool) { return o.r, true }
+func (o everything) Resolve(string) (Runner, bool) { return o.r, true }
 
 func (o *offers) open(target string) int {
 	o.mu.Lock()
@@ -191,7 +192,7 @@ func TestJournal_ARateHoldsUpNothing(t *testing.T) {
 	if err := s.PutTarget(t.Context(), Target{ID: "a", Rate: 50, Enabled: true}); err != nil {
 		t.Fatal(err)
 	}
-	d := NewDispatcher(s, DispatcherConfig{Poll: 20 * time.Millisecond, Resolver: one1{Effect(func(context.Context, Tx, Job) Outcome { return Delivered("") })}})
+	d := NewDispatcher(s, DispatcherConfig{Poll: 20 * time.Millisecond, Resolver: everything{Effect(func(context.Context, Tx, Job) Outcome { return Delivered("") })}})
 	d.Start()
 	defer func() { _ = d.Stop(context.Background()) }()
 	time.Sleep(100 * time.Millisecond)
@@ -227,5 +228,38 @@ func TestJournal_ARateHoldsUpNothing(t *testing.T) {
 			t.Fatalf("after %v: %+v", time.Since(began), st)
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// TestJournal_ARunnerKeepsItsHandsOffTheRow: what it does to its job's message does not change what is stored.
+func TestJournal_ARunnerKeepsItsHandsOffTheRow(t *testing.T) {
+	t.Parallel()
+	s := offering(t, journalOnly)
+	d := NewDispatcher(s, DispatcherConfig{Resolver: everything{Effect(func(_ context.Context, _ Tx, job Job) Outcome {
+		clear(job.Message.Body)
+		clear(job.Message.Headers)
+		return Delivered("")
+	})}})
+	d.Start()
+	defer func() { _ = d.Stop(context.Background()) }()
+	for s.wake.offers.open("a") == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	got, err := s.Append(t.Context(), Draft{Source: "s", Type: "t", Headers: []byte("{}"), Body: []byte("body"), Targets: []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		st, err := s.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Deliveries[Done] == 1 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if m, err := s.Message(t.Context(), got[0].ID); err != nil || string(m.Body) != "body" || string(m.Headers) != "{}" {
+		t.Errorf("stored: %q %q (%v)", m.Headers, m.Body, err)
 	}
 }

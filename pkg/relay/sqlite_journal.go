@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,9 +114,12 @@ func (e *sqliteEngine) give(t *txn, g *group) {
 	at := time.UnixMicro(g.at).UTC()
 	for i := range g.entries {
 		n := &g.entries[i]
+		if !slices.ContainsFunc(n.members, func(m member) bool { return m.born }) {
+			continue
+		}
 		m := Message{
 			ID: n.ID, Source: n.Source, Type: n.Type, DedupeKey: n.DedupeKey, OrderingKey: n.OrderingKey, Tenant: n.Tenant,
-			Headers: n.Headers, Body: n.Body, CreatedAt: at,
+			Headers: slices.Clone(n.Headers), Body: slices.Clone(n.Body), CreatedAt: at, // a runner may do with them what it likes
 		}
 		for k := range n.members {
 			if !n.members[k].born {

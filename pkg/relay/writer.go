@@ -182,6 +182,8 @@ func (w *writer) next() (*op, bool) {
 			select {
 			case o := <-w.ops:
 				return o, true
+			case <-w.quit:
+				return nil, false
 			default:
 				return nil, true
 			}

@@ -6,20 +6,19 @@ import "time"
 // callers crowd in to append, the effects of deliveries get only a part of the writer's time, so that they go on
 // but cost little; as soon as the crowd is gone they get all of it.
 const (
-	crowdSize  = 8                     // appends in one commit: its callers wait for each other
-	crowdTime  = 20 * time.Millisecond // how long a crowd that was seen is taken to be there
-	crowdTurns = 4                     // or so many times what its commit took, where that is longer
-	crowdFirst = 16                    // effects that run together while nothing is known of how long they take
-	crowdQuick = 200 * time.Microsecond
-	crowdShare = 10                    // effects get one part in so many of the time
-	crowdWait  = 20 * time.Millisecond // what a group of effects may run for, going by the group before
+	crowdSize  = 8                      // appends in one commit: its callers wait for each other
+	crowdTime  = 20 * time.Millisecond  // how long a crowd that was seen is taken to be there
+	crowdTurns = 4                      // or so many times what its commit took, where that is longer
+	crowdFirst = 16                     // effects that run together while nothing is known of how long they take
+	crowdQuick = 200 * time.Microsecond // an effect that takes no longer costs little more than its rows
+	crowdShare = 10                     // effects get one part in so many of the time
+	crowdWait  = 20 * time.Millisecond  // what a group of effects may run for, going by the group before
 )
 
 // courtesy decides when the effects of deliveries may run.
 type courtesy struct {
 	crowded time.Time     // until then a crowd is taken to be there
 	resume  time.Time     // effects have had their part until then
-	took    time.Duration // by the last commit of appends
 	each    time.Duration // how long one of the last group ran
 	off     bool
 	pressed bool // what waits must not grow any more
@@ -28,9 +27,6 @@ type courtesy struct {
 
 // appended takes note of a commit's group.
 func (c *courtesy) appended(group []*op, began, ended time.Time) {
-	if n := appends(group); n > 0 {
-		c.took = ended.Sub(began)
-	}
 	if appends(group) >= crowdSize {
 		c.crowded = ended.Add(max(crowdTime, crowdTurns*ended.Sub(began)))
 	}

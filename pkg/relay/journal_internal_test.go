@@ -48,10 +48,7 @@ func TestJournal_AnEffectOfASecondRowHappensOnce(t *testing.T) {
 		return Delivered("")
 	})}})
 	d.Start()
-	defer func() { _ = d.Stop(context.Background()) }()
-	for s.wake.offers.open("a") == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waitFor(t, "the dispatcher has room", func() bool { return s.wake.offers.open("a") > 0 })
 	draft := func(size int) Draft {
 		return Draft{Source: "s", Type: "t", Body: make([]byte, size), Targets: []string{"a"}}
 	}
@@ -60,18 +57,10 @@ func TestJournal_AnEffectOfASecondRowHappensOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		st, err := s.Stats(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if st.Deliveries[Done] == 15 || time.Now().After(deadline) {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
+	waitFor(t, "all is delivered", func() bool { return delivered(t, s) == 15 })
+	if err := d.Stop(t.Context()); err != nil { // nothing is under way any more
+		t.Error(err)
 	}
-	time.Sleep(300 * time.Millisecond)
 	if applied.Load() != 15 {
 		t.Errorf("%d effects of 15 messages", applied.Load())
 	}
@@ -178,11 +167,7 @@ func TestJournal_ALostClaimRunsOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wake.offers.collect()
-	for until := time.Now().Add(10 * time.Second); rowsThere(t, s) == 0; <-time.After(5 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatal("it never got its row")
-		}
-	}
+	waitFor(t, "it has its row", func() bool { return rowsThere(t, s) == 1 })
 }
 
 // TestJournal_ARateHoldsUpNothing: a target inside the database with a rate never has places for all.
@@ -195,7 +180,7 @@ func TestJournal_ARateHoldsUpNothing(t *testing.T) {
 	d := NewDispatcher(s, DispatcherConfig{Poll: 20 * time.Millisecond, Resolver: everything{Effect(func(context.Context, Tx, Job) Outcome { return Delivered("") })}})
 	d.Start()
 	defer func() { _ = d.Stop(context.Background()) }()
-	time.Sleep(100 * time.Millisecond)
+	waitFor(t, "the dispatcher has looked", func() bool { return s.wake.offers.open("a") > 0 })
 	drafts := make([]Draft, 30)
 	for i := range drafts {
 		drafts[i] = Draft{Source: "s", Type: "t", Body: make([]byte, 100), Targets: []string{"a"}}
@@ -214,21 +199,7 @@ func TestJournal_ARateHoldsUpNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	began := time.Now()
-	for {
-		st, err := s.Stats(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if st.Deliveries[Done] == 30 {
-			t.Log("took", time.Since(began))
-			return
-		}
-		if time.Since(began) > 5*time.Second {
-			t.Fatalf("after %v: %+v", time.Since(began), st)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	waitFor(t, "all is delivered", func() bool { return delivered(t, s) == 30 })
 }
 
 // TestJournal_ARunnerKeepsItsHandsOffTheRow: what it does to its job's message does not change what is stored.
@@ -242,24 +213,32 @@ func TestJournal_ARunnerKeepsItsHandsOffTheRow(t *testing.T) {
 	})}})
 	d.Start()
 	defer func() { _ = d.Stop(context.Background()) }()
-	for s.wake.offers.open("a") == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waitFor(t, "the dispatcher has room", func() bool { return s.wake.offers.open("a") > 0 })
 	got, err := s.Append(t.Context(), Draft{Source: "s", Type: "t", Headers: []byte("{}"), Body: []byte("body"), Targets: []string{"a"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		st, err := s.Stats(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if st.Deliveries[Done] == 1 {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	waitFor(t, "it is delivered", func() bool { return delivered(t, s) == 1 })
 	if m, err := s.Message(t.Context(), got[0].ID); err != nil || string(m.Body) != "body" || string(m.Headers) != "{}" {
 		t.Errorf("stored: %q %q (%v)", m.Headers, m.Body, err)
+	}
+}
+
+func delivered(t *testing.T, s *Store) int64 {
+	t.Helper()
+	stats, err := s.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stats.Deliveries[Done]
+}
+
+// waitFor polls until the condition holds.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); <-time.After(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("did not happen: %s", what)
+		}
 	}
 }

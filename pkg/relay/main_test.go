@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -228,22 +229,12 @@ func (f *fixture) count(name string) int {
 
 func (f *fixture) number(query string) (n int) {
 	f.t.Helper()
-	if err := f.Settle(f.t.Context()); err != nil {
-		f.t.Fatal(err)
-	}
-	rows, err := f.Query(f.t.Context(), query)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := rows.Scan(&n); err != nil {
+	f.each(query, func(text string) {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil {
 			f.t.Fatal(err)
 		}
-	}
-	if err := rows.Err(); err != nil {
-		f.t.Fatal(err)
-	}
+	})
 	return n
 }
 

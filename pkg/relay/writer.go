@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -13,9 +14,9 @@ import (
 // How much one commit may carry, and how much may wait for one.
 const (
 	maxGroup       = 512 // engine operations in one commit
-	lingerGroup    = 64
+	lingerGroup    = 64  // operations that wait: with fewer, a crowd is lingered for
 	lingerTime     = time.Millisecond
-	pressedGroup   = 64   // the same while what waits in the journal must not grow
+	pressedGroup   = 512  // messages in one commit while what waits in the journal must not grow: half of unfoldSlice
 	maxEffectGroup = 256  // effects in one commit
 	queueLength    = 4096 // operations waiting
 )
@@ -223,14 +224,14 @@ func (w *writer) turn(first *op) {
 	if w.courtesy.crowd(time.Now()) {
 		w.letIn()
 	}
-	limit := maxGroup
+	limit := math.MaxInt
 	if w.journal != nil {
 		w.journal.press(w.cfg.Now())
 		if w.courtesy.pressed = w.journal.pressed; w.courtesy.pressed {
 			limit = pressedGroup
 		}
 	}
-	engine = gather(engine, w.ops, limit)
+	engine = gatherMessages(engine, w.ops, limit)
 	began := time.Now()
 	w.crowd.Store(w.courtesy.journaling(engine, began))
 	w.runEngine(w.hold(engine))
@@ -259,7 +260,7 @@ func (w *writer) turn(first *op) {
 // letIn waits until everybody who is about to queue something has done so: the callers of a crowd come back one by one
 // after a commit, and together need one commit instead of a small and a large one.
 func (w *writer) letIn() {
-	if w.journal != nil {
+	if w.journal != nil { // a commit costs little there, and meanwhile the callers have the processor
 		if len(w.ops) < lingerGroup {
 			time.Sleep(lingerTime)
 		}
@@ -287,6 +288,21 @@ func gather(group []*op, queue <-chan *op, limit int) []*op {
 		default:
 			return group
 		}
+	}
+	return group
+}
+
+// gatherMessages is gather for a commit of engine operations, up to so many messages or one operation more.
+func gatherMessages(group []*op, queue <-chan *op, messages int) []*op {
+	for _, o := range group {
+		messages -= len(o.drafts)
+	}
+	for messages > 0 && len(group) < maxGroup {
+		n := len(group)
+		if group = gather(group, queue, n+1); len(group) == n {
+			break
+		}
+		messages -= len(group[n].drafts)
 	}
 	return group
 }

@@ -54,17 +54,17 @@ func (s *Store) Append(ctx context.Context, drafts ...Draft) ([]Receipt, error) 
 
 func (s *Store) prepare(drafts []Draft) ([]*prepared, error) {
 	now := s.cfg.Now()
-	ready := make([]*prepared, len(drafts))
-	for i, d := range drafts {
-		if err := d.validate(); err != nil {
+	ready, all := make([]*prepared, len(drafts)), make([]prepared, len(drafts))
+	for i := range drafts {
+		p := &all[i]
+		p.Draft, p.delay, p.given = drafts[i], s.cfg.Schedule[0], drafts[i].ID != ""
+		if err := p.validate(); err != nil {
 			return nil, fmt.Errorf("draft %d: %w", i, err)
 		}
-		given := d.ID != ""
-		if !given {
-			d.ID = s.ids.next(messagePrefix, now)
+		if !p.given {
+			p.ID = s.ids.next(messagePrefix, now)
 		}
-		p := &prepared{Draft: d, delay: s.cfg.Schedule[0], given: given}
-		p.deliveries = make([]string, len(d.Targets))
+		p.deliveries = make([]string, len(p.Targets))
 		for k := range p.deliveries {
 			p.deliveries[k] = s.ids.next(deliveryPrefix, now)
 		}
@@ -92,16 +92,29 @@ func (d *Draft) validate() error {
 			return fmt.Errorf("%w %s: empty", ErrInvalid, f.name)
 		case len(f.value) > f.limit:
 			return fmt.Errorf("%w %s: %d bytes, at most %d", ErrInvalid, f.name, len(f.value), f.limit)
-		case !utf8.ValidString(f.value) || strings.ContainsFunc(f.value, unicode.IsControl):
+		case !printable(f.value):
 			return fmt.Errorf("%w %s: not UTF-8, or with control characters", ErrInvalid, f.name)
 		}
 	}
 	return validTargets(d.Targets)
 }
 
+// printable says that text is UTF-8 without control characters.
+func printable(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' { // nearly none has such
+			return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+		}
+	}
+	return true
+}
+
 func validTargets(targets []string) error {
 	if len(targets) > MaxTargets {
 		return fmt.Errorf("%w targets: %d, at most %d", ErrInvalid, len(targets), MaxTargets)
+	}
+	if len(targets) == 1 && validTargetID(targets[0]) {
+		return nil
 	}
 	seen := make(map[string]struct{}, len(targets))
 	for i, id := range targets {

@@ -131,8 +131,11 @@ func (r *bulkRun) prepare(ctx context.Context) error {
 		return err
 	}
 	var first int64
-	err := r.store.callers.row(ctx, selectBounds).Scan(&first, &r.bound)
-	r.position = first - 1
+	if err := r.store.callers.row(ctx, selectBounds).Scan(&first, &r.bound); err != nil {
+		return err
+	}
+	firstFolded, lastFolded, err := r.store.engine.folds().bounds(ctx)
+	r.position, r.bound = min(first, firstFolded)-1, max(r.bound, lastFolded)
 	return err
 }
 
@@ -220,6 +223,9 @@ func (r *bulkRun) commit(ctx context.Context, group []selected) (changed int64, 
 	}
 	var due int64
 	err = r.store.write(ctx, func(ctx context.Context, t *txn) error {
+		if err := t.engine.folds().thawDeliveries(ctx, t, seqs); err != nil {
+			return err
+		}
 		rows, err := t.query(ctx, lockSelected, list(seqs))
 		if err != nil {
 			return err

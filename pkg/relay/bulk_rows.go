@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,12 +46,16 @@ func (r *bulkRun) selected(ctx context.Context, end int64) ([]selected, error) {
 	c.add("d.seq > ? AND d.seq <= ?", r.position, end)
 	query := selectedColumns + ` JOIN messages m ON m.seq = d.message_seq LEFT JOIN targets t ON t.id = d.target_id
   WHERE ` + strings.Join(c.where, " AND ") + ` ORDER BY d.seq`
+	folded, err := r.folded(ctx, end) // first: what is thawed meanwhile is among the rows
+	if err != nil {
+		return nil, err
+	}
 	rows, err := r.store.callers.query(ctx, query, c.args...)
 	if err != nil {
 		return nil, err
 	}
 	found, err := collect(rows, scanSelected)
-	if err != nil || r.Operation == "" {
+	if found = merged(found, folded, func(d selected) int64 { return -d.seq }); err != nil || r.Operation == "" {
 		return found, err
 	}
 	others := found[:0]
@@ -60,6 +65,18 @@ func (r *bulkRun) selected(ctx context.Context, end int64) ([]selected, error) {
 		}
 	}
 	return others, nil
+}
+
+// folded are those that are folded.
+func (r *bulkRun) folded(ctx context.Context, end int64) (found []selected, err error) {
+	if !slices.Contains(r.states, Done) {
+		return nil, nil
+	}
+	all, err := r.store.engine.folds().between(ctx, r.Filter, r.position, end)
+	for _, d := range all {
+		found = append(found, selected{seq: d.seq, id: d.ID, target: d.TargetID, state: Done})
+	}
+	return found, err
 }
 
 const (
@@ -136,11 +153,16 @@ func replaySelected(ctx context.Context, t *txn, r *bulkRun, all []selected) (in
 	return int64(len(made)) + retried, err
 }
 
+const copyReplay = `INSERT INTO deliveries (seq, id, message_seq, target_id, state, attempts, budget_from, next_at,
+    lease_until, lease_token, ordering_key, last_status, last_error, replay_of, created_at, updated_at)
+  SELECT ?, ?, message_seq, target_id, 'pending', 0, 0, ?, 0, 0, ordering_key, 0, '', id, ?, ? FROM deliveries WHERE seq = ?
+  ON CONFLICT (id) DO NOTHING`
+
 // replay makes the copies that are not there yet, and answers their targets.
-func (*sqliteEngine) replay(ctx context.Context, t *txn, copies []replayed) (made []string, err error) {
+func (e *sqliteEngine) replay(ctx context.Context, t *txn, copies []replayed) (made []string, err error) {
 	now := t.now.UnixMicro()
 	for _, c := range copies {
-		n, err := t.changed(ctx, copyReplay+` ON CONFLICT (id) DO NOTHING`, c.id, c.due, now, now, c.seq)
+		n, err := t.changed(ctx, copyReplay, e.nextDelivery(), c.id, c.due, now, now, c.seq)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,9 @@
 package relay
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Processing gives way to accepting: what was accepted can be processed later, and who sends is waiting now. While
 // callers crowd in to append, the effects of deliveries get only a part of the writer's time, so that they go on
@@ -15,9 +18,30 @@ const (
 	crowdWait  = 20 * time.Millisecond  // what a group of effects may run for, going by the group before
 )
 
+// crowd is what is known of those who append. The writers of a store share it: where each has a connection of its own, they
+// have the same processors all the same.
+type crowd struct {
+	since time.Time    // a clock that is never set
+	until atomic.Int64 // how long after that a crowd is taken to be there, in ns
+}
+
+func newCrowd(now time.Time) *crowd { return &crowd{since: now} }
+
+func (c *crowd) expect(until time.Time) {
+	if n := until.Sub(c.since).Nanoseconds(); n > c.until.Load() {
+		c.until.Store(n)
+	}
+}
+
+// left is for how much longer.
+func (c *crowd) left(now time.Time) time.Duration {
+	return time.Duration(c.until.Load()) - now.Sub(c.since)
+}
+
 // courtesy decides when the effects of deliveries may run.
 type courtesy struct {
-	crowded time.Time     // until then a crowd is taken to be there
+	*crowd
+
 	resume  time.Time     // effects have had their part until then
 	each    time.Duration // how long one of the last group ran
 	off     bool
@@ -28,20 +52,20 @@ type courtesy struct {
 // appended takes note of a commit's group.
 func (c *courtesy) appended(group []*op, began, ended time.Time) {
 	if appends(group) >= crowdSize {
-		c.crowded = ended.Add(max(crowdTime, crowdTurns*ended.Sub(began)))
+		c.expect(ended.Add(max(crowdTime, crowdTurns*ended.Sub(began))))
 	}
 }
 
 // queued takes note of how many wait while something else was done for long.
 func (c *courtesy) queued(n int, now time.Time) {
-	if until := now.Add(crowdTime); n >= crowdSize && c.crowded.Before(until) {
-		c.crowded = until
+	if n >= crowdSize {
+		c.expect(now.Add(crowdTime))
 	}
 }
 
 // journaling says whether a group of operations is to go through the journal.
 func (c *courtesy) journaling(group []*op, now time.Time) bool {
-	return c.always || c.crowd(now) || appends(group) >= journalCrowd
+	return c.always || c.crowded(now) || appends(group) >= journalCrowd
 }
 
 func appends(group []*op) (n int) {
@@ -69,19 +93,19 @@ func (c *courtesy) group(now time.Time) int {
 	if c.each == 0 {
 		return crowdFirst
 	}
-	if c.off || !c.crowd(now) || c.each*maxEffectGroup <= crowdWait {
+	if c.off || !c.crowded(now) || c.each*maxEffectGroup <= crowdWait {
 		return maxEffectGroup
 	}
 	return max(1, int(crowdWait/c.each))
 }
 
-// crowd says whether a crowd is there.
-func (c *courtesy) crowd(now time.Time) bool { return c.crowded.After(now) }
+// crowded says whether a crowd is there.
+func (c *courtesy) crowded(now time.Time) bool { return c.left(now) > 0 }
 
 // wait is for how much longer effects have to give way; 0 or less: they may run.
 func (c *courtesy) wait(now time.Time) time.Duration {
 	if c.off || c.pressed && c.quick() {
 		return 0
 	}
-	return min(c.crowded.Sub(now), c.resume.Sub(now))
+	return min(c.left(now), c.resume.Sub(now))
 }

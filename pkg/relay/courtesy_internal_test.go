@@ -31,7 +31,7 @@ func TestCourtesy_EffectsGiveWayToACrowdOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := courtesy{off: tt.off}
+			c := courtesy{crowd: newCrowd(start), off: tt.off}
 			c.processed(start.Add(-effects), start)
 			c.appended(appends(tt.appends), start.Add(-tt.commit), start)
 			if got := c.wait(start.Add(tt.after)) > 0; got != tt.waits {
@@ -39,7 +39,7 @@ func TestCourtesy_EffectsGiveWayToACrowdOnly(t *testing.T) {
 			}
 		})
 	}
-	c := courtesy{}
+	c := courtesy{crowd: newCrowd(start)}
 	c.processed(start.Add(-effects), start)
 	for now, end := start, start.Add((crowdShare-1)*effects); now.Before(end); now = now.Add(time.Millisecond) {
 		c.appended(appends(crowdSize), now, now)
@@ -56,9 +56,9 @@ func TestCourtesy_EffectsGiveWayToACrowdOnly(t *testing.T) {
 func TestCourtesy_GroupsOfEffectsAreShortInACrowd(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	crowd := make([]*op, crowdSize)
-	for i := range crowd {
-		crowd[i] = newAppendOp([]*prepared{{}})
+	many := make([]*op, crowdSize)
+	for i := range many {
+		many[i] = newAppendOp([]*prepared{{}})
 	}
 	for name, tt := range map[string]struct {
 		each    time.Duration
@@ -72,10 +72,10 @@ func TestCourtesy_GroupsOfEffectsAreShortInACrowd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := courtesy{}
+			c := courtesy{crowd: newCrowd(start)}
 			c.ran(10, 10*tt.each)
 			if tt.crowded {
-				c.appended(crowd, start, start)
+				c.appended(many, start, start)
 			}
 			if got := c.group(start); got != tt.want {
 				t.Errorf("a group of %d, want %d", got, tt.want)

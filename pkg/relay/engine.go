@@ -31,6 +31,8 @@ type engine interface {
 	ahead(ctx context.Context, t *txn) error
 	// log is the engine's journal; nil: it has none.
 	log() *journal
+	// folds is what the engine has folded; nil: it folds nothing.
+	folds() *folds
 	// callers reads for a service, and engineReader for the dispatcher: callers who hold all of their connections
 	// do not hold up deliveries.
 	readers() (callers, engineReader reader)

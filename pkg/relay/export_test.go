@@ -24,5 +24,38 @@ func WithPoints(c Config, reached func(point string)) Config {
 // Journaled makes a store put everything through the journal that it has.
 func Journaled(c *Config) { c.journaled = true }
 
-// Settle waits until everything that was appended has its rows.
-func (s *Store) Settle(ctx context.Context) error { return s.settled(ctx) }
+// Settle waits until everything that was appended has its rows, and gives them to what is folded too, for tests that look
+// into the tables.
+func (s *Store) Settle(ctx context.Context) error {
+	if err := s.settled(ctx); err != nil || s.engine.folds() == nil {
+		return err
+	}
+	for more := true; more; {
+		err := s.write(ctx, func(ctx context.Context, t *txn) error {
+			more = false
+			var all []folded
+			err := eachFolded(ctx, t, foldedColumns+` ORDER BY f.seq LIMIT 16`, nil, func(f folded) bool {
+				all = append(all, f)
+				return true
+			})
+			for i := range all {
+				more = true
+				for k, outcomes := range all[i].outcomes {
+					if outcomes != nil && err == nil {
+						err = all[i].thaw(ctx, t, k)
+					}
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Folded is how many rows of the journal are folded.
+func (s *Store) Folded(ctx context.Context) (n int, err error) {
+	return n, s.callers.row(ctx, `SELECT count(*) FROM folded`).Scan(&n)
+}

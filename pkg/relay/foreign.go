@@ -52,7 +52,7 @@ func (f *foreignStatements) authorize(action sqlite.AuthorizerActionCode, table,
 
 func isEngineTable(name string) bool {
 	switch strings.ToLower(name) {
-	case "journal", "journal_claims", "journal_keys", "messages", "dedupe_keys", "kept_keys", "targets", "targets_version", "deliveries", "attempts",
+	case "folded", "journal", "journal_claims", "journal_keys", "messages", "dedupe_keys", "kept_keys", "targets", "targets_version", "deliveries", "attempts",
 		"totals", "positions", "pulse", "schema_migrations":
 		return true
 	}

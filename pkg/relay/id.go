@@ -3,7 +3,6 @@ package relay
 import (
 	"bufio"
 	"crypto/rand"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +33,24 @@ func (g *ids) next(prefix string, now time.Time) string {
 		g.entropy = ulid.Monotonic(bufio.NewReaderSize(rand.Reader, 1024), 0)
 		id = ulid.MustNew(ulid.Timestamp(now), g.entropy)
 	}
-	return prefix + strings.ToLower(id.String())
+	return lower(prefix, id)
+}
+
+// lower writes an id: its prefix, and the ULID in lower case.
+func lower(prefix string, id ulid.ULID) string {
+	var text [64]byte
+	b := append(text[:0], prefix...)
+	n := len(b)
+	b = append(b, make([]byte, ulid.EncodedSize)...)
+	if err := id.MarshalTextTo(b[n:]); err != nil { // the room is as large as it wants
+		panic(err)
+	}
+	for i := n; i < len(b); i++ {
+		if c := b[i]; c >= 'A' && c <= 'Z' {
+			b[i] = c + ('a' - 'A')
+		}
+	}
+	return string(b)
 }
 
 // NewMessageID makes a message id before the message is appended, for callers whose body has to contain it.
@@ -44,5 +60,5 @@ func NewMessageID(now time.Time) string {
 
 // NewID makes a sortable id: the prefix and a lower-case ULID (26 characters) of the given time.
 func NewID(prefix string, now time.Time) string {
-	return prefix + strings.ToLower(ulid.MustNew(ulid.Timestamp(now), rand.Reader).String())
+	return lower(prefix, ulid.MustNew(ulid.Timestamp(now), rand.Reader))
 }

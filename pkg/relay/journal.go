@@ -24,7 +24,8 @@ const (
 	journalMessages = 1 << 18          // may wait in the journal: beyond that its rows are made first
 	journalBytes    = 1 << 28          // the same in bytes
 	journalAge      = 10 * time.Second // the same in time: nothing waits for longer, if its rows can be made in that time
-	journalRow      = 4 << 20          // bytes of one row, unless a single message is larger
+	journalRow      = 1 << 20          // bytes of one row, unless a single message is larger
+	journalCount    = 512              // messages of one row
 	journalMemory   = 4 << 20          // bytes of rows that are kept in memory too
 	unfoldSlice     = 1024             // messages whose rows are made in one commit
 	unfoldPatience  = 50 * time.Millisecond

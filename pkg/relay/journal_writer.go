@@ -115,7 +115,7 @@ func (w *writer) journalWait(now time.Time, process bool) time.Duration {
 	if j.unmerged.len() == 0 || wait == 0 {
 		return wait
 	}
-	idle := max(0, w.courtesy.crowded.Sub(now), j.retryAt.Sub(now))
+	idle := max(0, w.courtesy.left(now), j.retryAt.Sub(now))
 	if j.keysDue(process, idle == 0) {
 		return max(0, j.retryAt.Sub(now))
 	}
@@ -128,7 +128,7 @@ func (w *writer) journalWait(now time.Time, process bool) time.Duration {
 // merge puts keys of messages into their table, if it is time.
 func (w *writer) merge(process bool) {
 	now := time.Now()
-	if w.journal == nil || w.journal.retryAt.After(now) || !w.journal.keysDue(process, !w.courtesy.crowd(now)) {
+	if w.journal == nil || w.journal.retryAt.After(now) || !w.journal.keysDue(process, !w.courtesy.crowded(now)) {
 		return
 	}
 	if err := w.mergeKeys(); err != nil {

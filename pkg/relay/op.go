@@ -29,6 +29,7 @@ type op struct {
 	delivery bool            // the effect of a delivery: nobody waits for it
 	bundle   *bundled        // nil, or it may run together with others of its target
 	group    *group          // of the journal, in which its delivery is; or nil
+	accepted time.Time       // when the delivery was made
 	lease    time.Time       // of that delivery, by this process's clock: not begun after it
 	until    context.Context // nil, or not begun after this has ended
 }

@@ -118,3 +118,5 @@ func (*postgresEngine) ahead(context.Context, *txn) error { return nil }
 
 // keyed: every key is where it belongs from the start.
 func (*postgresEngine) keyed(context.Context, *txn, int64) error { return nil }
+
+func (*postgresEngine) folds() *folds { return nil }

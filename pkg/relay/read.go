@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,8 @@ const (
 
 type messageRow struct {
 	Message
-	seq int64
+	seq   int64
+	whole bool // its deliveries are there
 }
 
 type deliveryRow struct {
@@ -47,22 +49,36 @@ func (s *Store) Message(ctx context.Context, id string) (Message, error) {
 	if err := s.settled(ctx); err != nil {
 		return Message{}, err
 	}
+	m, ok, err := s.messageRow(ctx, id)
+	if err == nil && !ok {
+		m, ok, err = s.engine.folds().message(ctx, id)
+	}
+	if err == nil && !ok { // it may have been thawed between the two
+		m, ok, err = s.messageRow(ctx, id)
+	}
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: message %s", ErrNotFound, id)
+	}
+	return m, err
+}
+
+func (s *Store) messageRow(ctx context.Context, id string) (Message, bool, error) {
 	var m messageRow
 	var created int64
 	err := s.callers.row(ctx, selectMessage+`, m.headers, m.body FROM messages m WHERE m.id = ?`, id).
 		Scan(&m.seq, &m.ID, &m.Source, &m.Type, &m.DedupeKey, &m.OrderingKey, &m.Tenant, &created, &m.Headers, &m.Body)
 	if errors.Is(err, sql.ErrNoRows) {
-		return Message{}, fmt.Errorf("%w: message %s", ErrNotFound, id)
+		return Message{}, false, nil
 	}
 	if err != nil {
-		return Message{}, err
+		return Message{}, false, err
 	}
 	m.CreatedAt = time.UnixMicro(created).UTC()
 	all, err := s.withDeliveries(ctx, []messageRow{m})
 	if err != nil {
-		return Message{}, err
+		return Message{}, false, err
 	}
-	return all[0], nil
+	return all[0], true, nil
 }
 
 // Delivery reads one delivery and its attempts, the first one first. ErrNotFound: there is none of that id.
@@ -70,16 +86,30 @@ func (s *Store) Delivery(ctx context.Context, id string) (Delivery, []Attempt, e
 	if err := s.settled(ctx); err != nil {
 		return Delivery{}, nil, err
 	}
+	d, attempts, ok, err := s.deliveryRow(ctx, id)
+	if err == nil && !ok {
+		d, attempts, ok, err = s.engine.folds().delivery(ctx, id)
+	}
+	if err == nil && !ok { // it may have been thawed between the two
+		d, attempts, ok, err = s.deliveryRow(ctx, id)
+	}
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: delivery %s", ErrNotFound, id)
+	}
+	return d, attempts, err
+}
+
+func (s *Store) deliveryRow(ctx context.Context, id string) (Delivery, []Attempt, bool, error) {
 	d, err := scanDelivery(s.callers.row(ctx, selectDelivery+` WHERE d.id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
-		return Delivery{}, nil, fmt.Errorf("%w: delivery %s", ErrNotFound, id)
+		return Delivery{}, nil, false, nil
 	}
 	if err != nil {
-		return Delivery{}, nil, err
+		return Delivery{}, nil, false, err
 	}
 	rows, err := s.callers.query(ctx, selectAttempts, d.seq)
 	if err != nil {
-		return Delivery{}, nil, err
+		return Delivery{}, nil, false, err
 	}
 	attempts, err := collect(rows, func(row scanner) (a Attempt, err error) {
 		var started, took int64
@@ -87,7 +117,7 @@ func (s *Store) Delivery(ctx context.Context, id string) (Delivery, []Attempt, e
 		a.StartedAt, a.Duration = time.UnixMicro(started).UTC(), time.Duration(took)*time.Microsecond
 		return a, err
 	})
-	return d.Delivery, attempts, err
+	return d.Delivery, attempts, err == nil, err
 }
 
 // Messages lists messages, newest first, with their deliveries but without headers and bodies. ErrInvalid:
@@ -111,6 +141,10 @@ func (s *Store) Messages(ctx context.Context, f MessageFilter, p Page) (items []
 	if err := s.mostlySettled(ctx); err != nil {
 		return nil, "", err
 	}
+	folded, err := s.engine.folds().messages(ctx, f, c) // first: what is thawed meanwhile is among the rows
+	if err != nil {
+		return nil, "", err
+	}
 	rows, err := s.callers.query(ctx, query, c.args...)
 	if err != nil {
 		return nil, "", err
@@ -124,16 +158,22 @@ func (s *Store) Messages(ctx context.Context, f MessageFilter, p Page) (items []
 	if err != nil {
 		return nil, "", err
 	}
-	found, next = cutPage(found, c.limit, func(m messageRow) int64 { return m.seq })
+	seq := func(m messageRow) int64 { return m.seq }
+	found, next = cutPage(merged(found, folded, seq), c.limit, seq)
 	items, err = s.withDeliveries(ctx, found)
 	return items, next, err
 }
 
 // withDeliveries reads the deliveries of some messages, oldest first.
 func (s *Store) withDeliveries(ctx context.Context, found []messageRow) ([]Message, error) {
-	items, seqs, at := make([]Message, len(found)), make([]int64, len(found)), map[int64]int{}
+	items, seqs, at := make([]Message, len(found)), make([]int64, 0, len(found)), map[int64]int{}
 	for i, m := range found {
-		items[i], seqs[i], at[m.seq] = m.Message, m.seq, i
+		if items[i] = m.Message; !m.whole {
+			seqs, at[m.seq] = append(seqs, m.seq), i
+		}
+	}
+	if len(seqs) == 0 {
+		return items, nil
 	}
 	list, err := json.Marshal(seqs)
 	if err != nil {
@@ -169,6 +209,10 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) (items
 	if err := s.mostlySettled(ctx); err != nil {
 		return nil, "", err
 	}
+	folded, err := s.engine.folds().deliveries(ctx, f, c) // first: what is thawed meanwhile is among the rows
+	if err != nil {
+		return nil, "", err
+	}
 	rows, err := s.callers.query(ctx, query, c.args...)
 	if err != nil {
 		return nil, "", err
@@ -177,7 +221,8 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) (items
 	if err != nil {
 		return nil, "", err
 	}
-	found, next = cutPage(found, c.limit, func(d deliveryRow) int64 { return d.seq })
+	seq := func(d deliveryRow) int64 { return d.seq }
+	found, next = cutPage(merged(found, folded, seq), c.limit, seq)
 	for _, d := range found {
 		items = append(items, d.Delivery)
 	}
@@ -190,6 +235,7 @@ type conditions struct {
 	where  []string
 	args   []any
 	limit  int
+	before int64 // the position a page ends before
 }
 
 func (c *conditions) add(condition string, args ...any) {
@@ -255,12 +301,14 @@ func (c *conditions) page(query string, p Page) (string, error) {
 	if c.limit < 1 || c.limit > MaxPage {
 		return "", fmt.Errorf("%w limit: %d, want 1 to %d", ErrInvalid, p.Limit, MaxPage)
 	}
+	c.before = math.MaxInt64
 	if p.Cursor != "" {
 		digits, ours := strings.CutPrefix(p.Cursor, cursorPrefix)
 		seq, err := strconv.ParseInt(digits, 36, 64)
 		if !ours || err != nil || seq < 0 {
 			return "", fmt.Errorf("%w cursor: not one that a page answered", ErrInvalid)
 		}
+		c.before = seq
 		c.add(c.column+" < ?", seq)
 	}
 	if len(c.where) > 0 {

@@ -147,6 +147,12 @@ const (
 	// The newest message, and the newest delivery's message, stay: SQLite would give out their positions again.
 	lockMessages = `SELECT seq FROM messages WHERE seq IN (SELECT value FROM json_each(?)) AND seq < (SELECT max(seq) FROM messages)
   AND seq <> coalesce((SELECT message_seq FROM deliveries ORDER BY seq DESC LIMIT 1), 0) ORDER BY seq /*skip locked*/`
+	// lockBesideFolded is the same where some of the log is folded.
+	lockBesideFolded = `WITH folds(message, delivery) AS (SELECT message + messages - 1, delivery + deliveries - 1 FROM folded ORDER BY seq DESC LIMIT 1)
+  SELECT seq FROM messages WHERE seq IN (SELECT value FROM json_each(?))
+  AND (seq < (SELECT max(seq) FROM messages) OR seq < (SELECT message FROM folds))
+  AND (seq <> coalesce((SELECT message_seq FROM deliveries ORDER BY seq DESC LIMIT 1), 0)
+    OR (SELECT max(seq) FROM deliveries) < (SELECT delivery FROM folds)) ORDER BY seq`
 	// deliveries_message serves these two.
 	lockDeliveries = `SELECT seq, message_seq, target_id, state, ordering_key FROM deliveries
   WHERE message_seq IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ? /*skip locked*/`
@@ -177,7 +183,11 @@ func (t *txn) removeMessages(ctx context.Context, found []candidate, limit int, 
 	for i, c := range found {
 		seqs[i] = c.seq
 	}
-	seqs, err = t.seqs(ctx, lockMessages, list(seqs))
+	lock := lockMessages
+	if t.engine.folds() != nil {
+		lock = lockBesideFolded
+	}
+	seqs, err = t.seqs(ctx, lock, list(seqs))
 	if err != nil || len(seqs) == 0 {
 		return removed, false, err
 	}
@@ -272,6 +282,23 @@ func (t *txn) drop(ctx context.Context, messages []int64, deliveries []finished)
 	removed.Messages = int64(len(messages))
 	t.deltas[removedTotal] += removed.Messages
 	return removed, nil
+}
+
+// removeFolded removes what is folded, a row of the journal at a time.
+func (r *Retention) removeFolded(ctx context.Context, note func(Removed)) error {
+	folds, keep := r.store.engine.folds(), r.cfg.Policy.Delivered
+	for more := folds != nil && keep > 0; more; {
+		var removed Removed
+		err := r.step(ctx, func(ctx context.Context, t *txn, _ int) (err error) {
+			removed, err = folds.removeOldest(ctx, t, t.now.Add(-keep))
+			return err
+		}, func() { note(removed) })
+		if err != nil {
+			return err
+		}
+		more = !removed.nothing()
+	}
+	return nil
 }
 
 const (

@@ -11,9 +11,6 @@ const (
 	selectState = `SELECT seq, target_id, state FROM deliveries WHERE id = ? /*lock*/`
 	requeue     = `UPDATE deliveries SET state = 'pending', behind = 0, next_at = ?, budget_from = attempts, updated_at = ? WHERE seq = ?`
 	cancel      = `UPDATE deliveries SET state = 'cancelled', next_at = 0, updated_at = ? WHERE seq = ?`
-	copyReplay  = `INSERT INTO deliveries (id, message_seq, target_id, state, attempts, budget_from, next_at,
-    lease_until, lease_token, ordering_key, last_status, last_error, replay_of, created_at, updated_at)
-  SELECT ?, message_seq, target_id, 'pending', 0, 0, ?, 0, 0, ordering_key, 0, '', id, ?, ? FROM deliveries WHERE seq = ?`
 )
 
 // stored is what a change asked for by hand needs to know of a delivery.
@@ -25,6 +22,15 @@ type stored struct {
 
 func (t *txn) lookUp(ctx context.Context, id string) (d stored, err error) {
 	err = t.scan(ctx, selectState, []any{id}, &d.seq, &d.target, &d.state)
+	if folds := t.engine.folds(); folds != nil && errors.Is(err, sql.ErrNoRows) {
+		thawed, failed := folds.thaw(ctx, t, id)
+		if failed != nil {
+			return d, failed
+		}
+		if thawed {
+			err = t.scan(ctx, selectState, []any{id}, &d.seq, &d.target, &d.state)
+		}
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("%w: delivery %s", ErrNotFound, id)
 	}
@@ -84,9 +90,9 @@ func (s *Store) Replay(ctx context.Context, deliveryID string) (Delivery, error)
 			return t.requeue(ctx, d)
 		case Done:
 			id = s.ids.next(deliveryPrefix, t.now)
-			now := t.now.UnixMicro()
 			t.moved(d.target, "", Pending, 1)
-			return t.exec(ctx, copyReplay, id, now, now, now, d.seq)
+			_, err := t.engine.replay(ctx, t, []replayed{{selected{seq: d.seq, target: d.target}, id, t.now.UnixMicro()}})
+			return err
 		}
 		return fmt.Errorf("%w: %s", ErrState, d.state)
 	})

@@ -195,6 +195,9 @@ func (r *Retention) Pass(ctx context.Context) (all Removed, err error) {
 			return all, err
 		}
 	}
+	if err := r.removeFolded(ctx, note); err != nil {
+		return all, err
+	}
 	return all, r.expireKeys(ctx, note)
 }
 

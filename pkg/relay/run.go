@@ -143,7 +143,7 @@ func (d *Dispatcher) apply(runner Runner, c claimed, job Job) {
 	if runner.effects != nil {
 		o.bundle = &bundled{target: c.delivery.TargetID, apply: runner.effects, job: job, done: delivered, now: d.store.cfg.Now}
 	}
-	o.delivery, o.lease, o.until, o.group = true, c.until, d.begins, c.place.group
+	o.delivery, o.accepted, o.lease, o.until, o.group = true, c.delivery.CreatedAt, c.until, d.begins, c.place.group
 	o.after = func(err error) {
 		if done := o.outcome; err == nil {
 			d.observe(done, job)

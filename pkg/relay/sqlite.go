@@ -27,6 +27,10 @@ type sqliteEngine struct {
 	journal    *journal
 	forCallers *sql.DB
 	forEngine  *sql.DB
+
+	// The positions given out last, and the highest id of what is folded; the writer's.
+	lastMessage, lastDelivery int64
+	lastFolded                string
 }
 
 // openSQLite opens the file at path, which it makes when it is absent.
@@ -64,6 +68,11 @@ func openSQLite(ctx context.Context, path string, cfg Config) (_ *sqliteEngine, 
 }
 
 func (e *sqliteEngine) log() *journal { return e.journal }
+
+func (e *sqliteEngine) folds() *folds {
+	callers, _ := e.readers()
+	return &folds{callers}
+}
 
 func (e *sqliteEngine) session(context.Context) (session, error) { return e.writer, nil }
 

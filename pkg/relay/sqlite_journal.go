@@ -16,7 +16,10 @@ const (
 	insertJournal = `INSERT INTO journal (seq, records) VALUES (?, ?)`
 	selectJournal = `SELECT records FROM journal WHERE seq = ?`
 	deleteJournal = `DELETE FROM journal WHERE seq = ?`
-	listJournal   = `SELECT j.seq, length(j.records), c.born IS NOT NULL FROM journal j LEFT JOIN journal_claims c USING (seq) ORDER BY j.seq`
+	lastJournal   = `SELECT coalesce(max(seq), 0) FROM journal`
+	// What is folded comes before all that is not.
+	listJournal = `SELECT j.seq, length(j.records), c.born IS NOT NULL FROM journal j LEFT JOIN journal_claims c USING (seq)
+  WHERE j.seq > coalesce((SELECT max(seq) FROM folded), 0) ORDER BY j.seq`
 
 	insertJournalClaim = `INSERT INTO journal_claims (seq, born) VALUES (?, ?)`
 	selectJournalClaim = `SELECT born FROM journal_claims WHERE seq = ?`
@@ -40,7 +43,7 @@ func (e *sqliteEngine) appendJournal(ctx context.Context, t *txn, drafts []*prep
 	}
 	for len(fresh) > 0 {
 		n, size := 0, 0
-		for n < len(fresh) && (n == 0 || size+fresh[n].size() <= journalRow) {
+		for n < len(fresh) && n < journalCount && (n == 0 || size+fresh[n].size() <= journalRow) {
 			size += fresh[n].size()
 			n++
 		}
@@ -88,7 +91,7 @@ func (e *sqliteEngine) appendGroup(ctx context.Context, t *txn, drafts []*prepar
 		}
 		e.give(t, g)
 	}
-	return t.exec(ctx, insertJournal, g.seq, g.record)
+	return t.exec(ctx, insertJournal, g.seq, record.Pack(g.record))
 }
 
 // recorded is a draft as the journal has it, but for its deliveries.
@@ -224,8 +227,20 @@ func (e *sqliteEngine) free(ctx context.Context, t *txn, p *prepared) error {
 	case !errors.Is(err, sql.ErrNoRows):
 		return err
 	}
+	if taken, err := e.inFolded(ctx, t, p.ID); err != nil || taken {
+		return errors.Join(errTaken, err)
+	}
 	t.keys[h] = p
 	return nil
+}
+
+// inFolded says whether a message that is folded has an id.
+func (e *sqliteEngine) inFolded(ctx context.Context, t *txn, id string) (bool, error) {
+	if key, _, ours := foldableID(id); !ours || key > e.lastFolded { // most are newer than all that is folded
+		return false, nil
+	}
+	_, _, found, err := findFolded(ctx, t, id)
+	return found, err
 }
 
 // decode makes the entries of a group available, to stay until they have their rows.

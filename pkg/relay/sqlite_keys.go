@@ -19,6 +19,10 @@ const (
 const (
 	selectUnmerged = `SELECT source, dedupe_key, id, created_at, seq FROM messages
   WHERE seq > (SELECT merged FROM journal_keys) AND dedupe_key <> ''`
+	// Beginning with the one in which that position is.
+	selectFoldedUnmerged = foldedColumns + ` WHERE f.seq >= coalesce((SELECT seq FROM folded WHERE message <= ? ORDER BY message DESC LIMIT 1), 0) ORDER BY f.seq`
+	selectMerged         = `SELECT merged FROM journal_keys`
+
 	setMerged = `UPDATE journal_keys SET merged = ?`
 	notMerged = `UPDATE journal_keys SET merged = min(merged, ?)`
 )
@@ -145,10 +149,25 @@ func (e *sqliteEngine) recoverKeys(ctx context.Context, t *txn) error {
 		r := &keyRow{}
 		return r, row.Scan(&r.source, &r.key, &r.id, &r.at, &r.seq)
 	})
-	if err != nil || len(rows) == 0 {
+	if err != nil {
 		return err
 	}
-	if err := insertKeys(ctx, t, rows); err != nil {
+	var merged int64
+	if err := t.scan(ctx, selectMerged, nil, &merged); err != nil || merged == math.MaxInt64 {
+		return err
+	}
+	err = eachFolded(ctx, t, selectFoldedUnmerged, []any{merged}, func(f folded) bool {
+		for i := range f.messages {
+			if m := &f.messages[i]; m.DedupeKey != "" && f.outcomes[i] != nil {
+				rows = append(rows, &keyRow{source: m.Source, key: m.DedupeKey, id: m.ID, at: f.at, seq: f.message + int64(i)})
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	if err := insertKeys(ctx, t, rows); err != nil { // a second time is no harm
 		return err
 	}
 	return t.exec(ctx, setMerged, math.MaxInt64)

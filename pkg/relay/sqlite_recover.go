@@ -7,9 +7,17 @@ import (
 // recoverJournal takes in what the process before left in the journal. What it had claimed gets its rows at once, leased,
 // so that the leases can be taken back.
 func (e *sqliteEngine) recoverJournal(ctx context.Context, t *txn) error {
+	if err := e.readPositions(ctx, t); err != nil {
+		return err
+	}
 	if err := e.recoverKeys(ctx, t); err != nil {
 		return err
 	}
+	if err := t.scan(ctx, lastJournal, nil, &e.journal.last); err != nil {
+		return err
+	}
+	e.journal.appended.Store(e.journal.last)
+	e.journal.unfolded.Store(e.journal.last)
 	rows, err := t.query(ctx, listJournal)
 	if err != nil {
 		return err

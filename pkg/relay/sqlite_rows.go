@@ -54,15 +54,15 @@ func (e *sqliteEngine) stage(ctx context.Context, t *txn, drafts []*prepared) er
 const (
 	insertKey = `INSERT INTO dedupe_keys (source, key, message_id, created_at) VALUES (?, ?, ?, ?)
   ON CONFLICT (source, key) DO NOTHING`
-	insertMessage = `INSERT INTO messages (id, source, type, dedupe_key, ordering_key, tenant, headers, body, created_at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	insertDelivery = `INSERT INTO deliveries (id, message_seq, target_id, state, attempts, budget_from, next_at,
+	insertMessage = `INSERT INTO messages (seq, id, source, type, dedupe_key, ordering_key, tenant, headers, body, created_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertDelivery = `INSERT INTO deliveries (seq, id, message_seq, target_id, state, attempts, budget_from, next_at,
   lease_until, lease_token, ordering_key, last_status, last_error, replay_of, created_at, updated_at)
-  VALUES (?, ?, ?, 'pending', 0, 0, ?, 0, 0, ?, 0, '', '', ?, ?)`
+  VALUES (?, ?, ?, ?, 'pending', 0, 0, ?, 0, 0, ?, 0, '', '', ?, ?)`
 	// insertLeased counts the attempt and takes the first token, as a claim does.
-	insertLeased = `INSERT INTO deliveries (id, message_seq, target_id, state, attempts, budget_from, next_at,
+	insertLeased = `INSERT INTO deliveries (seq, id, message_seq, target_id, state, attempts, budget_from, next_at,
   lease_until, lease_token, ordering_key, last_status, last_error, replay_of, created_at, updated_at)
-  VALUES (?, ?, ?, 'delivering', 1, 0, ?, ?, 1, '', 0, '', '', ?, ?)`
+  VALUES (?, ?, ?, ?, 'delivering', 1, 0, ?, ?, 1, '', 0, '', '', ?, ?)`
 )
 
 func (e *sqliteEngine) appendOne(ctx context.Context, t *txn, p *prepared) error {
@@ -79,13 +79,13 @@ func (e *sqliteEngine) appendOne(ctx context.Context, t *txn, p *prepared) error
 			return duplicate(ctx, t, p)
 		}
 	}
-	res, err := t.execResult(ctx, insertMessage, p.ID, p.Source, p.Type, p.DedupeKey, p.OrderingKey, p.Tenant,
-		notNil(p.Headers), notNil(p.Body), now)
-	if err != nil {
-		return err
+	if p.given {
+		if taken, err := e.inFolded(ctx, t, p.ID); err != nil || taken {
+			return errors.Join(errTaken, err)
+		}
 	}
-	seq, err := res.LastInsertId()
-	if err != nil {
+	m, seq := p.recorded(), e.nextMessage()
+	if err := insertMessageOf(ctx, t, seq, &m, now); err != nil {
 		return err
 	}
 	for i := range p.Targets {
@@ -99,19 +99,14 @@ func (e *sqliteEngine) appendOne(ctx context.Context, t *txn, p *prepared) error
 }
 
 func (e *sqliteEngine) appendDelivery(ctx context.Context, t *txn, p *prepared, i int, message int64) error {
-	now, due, target := t.now.UnixMicro(), t.now.Add(p.delay).UnixMicro(), p.Targets[i]
+	now, due, target, seq := t.now.UnixMicro(), t.now.Add(p.delay).UnixMicro(), p.Targets[i], e.nextDelivery()
 	if !t.offered(p, target) {
 		t.moved(target, "", Pending, 1)
-		return t.exec(ctx, insertDelivery, p.deliveries[i], message, target, due, p.OrderingKey, now, now)
+		return t.exec(ctx, insertDelivery, seq, p.deliveries[i], message, target, due, p.OrderingKey, now, now)
 	}
-	t.born = append(t.born, t.birth(p, i, message, 0, e.lease))
+	t.born = append(t.born, t.birth(p, i, message, seq, e.lease))
 	t.moved(target, "", Delivering, 1)
-	res, err := t.execResult(ctx, insertLeased, p.deliveries[i], message, target, due, t.now.Add(e.lease).UnixMicro(), now, now)
-	if err != nil {
-		return err
-	}
-	t.born[len(t.born)-1].claim.seq, err = res.LastInsertId()
-	return err
+	return t.exec(ctx, insertLeased, seq, p.deliveries[i], message, target, due, t.now.Add(e.lease).UnixMicro(), now, now)
 }
 
 func notNil(b []byte) []byte {

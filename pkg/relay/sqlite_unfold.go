@@ -2,9 +2,10 @@ package relay
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
+
+	"example.com/signet/pkg/relay/internal/record"
 )
 
 // unfoldTo makes the rows of a group, and of all before it.
@@ -27,7 +28,8 @@ func (e *sqliteEngine) unfoldAll(ctx context.Context, t *txn) error {
 	return e.unfoldTo(ctx, t, e.journal.groups[len(e.journal.groups)-1])
 }
 
-// unfold makes the rows of a group, with the outcomes that are known by now.
+// unfold makes the rows of a group, with the outcomes that are known by now; those of its messages that are over are
+// folded instead.
 func (e *sqliteEngine) unfold(ctx context.Context, t *txn, g *group) error {
 	if slices.Contains(t.unfolded, g) {
 		return nil
@@ -35,23 +37,21 @@ func (e *sqliteEngine) unfold(ctx context.Context, t *txn, g *group) error {
 	if err := e.decode(ctx, t, g); err != nil {
 		return err
 	}
+	f := &folding{folded: folded{seq: g.seq, message: e.lastMessage + 1, delivery: e.lastDelivery + 1, at: g.at}}
 	for i := range g.entries {
 		n := &g.entries[i]
-		if err := e.unfoldEntry(ctx, t, g, n); err != nil {
+		e.place(n)
+		outcomes, over := t.foldable(g, n)
+		if f.add(n, outcomes); over {
+			t.fold(n)
+		} else if err := e.unfoldEntry(ctx, t, g, n); err != nil {
 			return err
 		}
-		if n.DedupeKey != "" {
-			if e.journal.unmerged.len()+len(t.unkeyed) == 0 {
-				if err := t.exec(ctx, notMerged, n.seq-1); err != nil {
-					return err
-				}
-			}
-			t.unkeyed = append(t.unkeyed, &keyRow{
-				source: n.Source, key: n.DedupeKey, id: n.ID, at: g.at, seq: n.seq,
-			})
+		if err := e.unkey(ctx, t, g, n); err != nil {
+			return err
 		}
 	}
-	if err := t.exec(ctx, deleteJournal, g.seq); err != nil {
+	if err := f.write(ctx, t, e); err != nil {
 		return err
 	}
 	if err := t.exec(ctx, deleteJournalClaim, g.seq); err != nil {
@@ -61,13 +61,30 @@ func (e *sqliteEngine) unfold(ctx context.Context, t *txn, g *group) error {
 	return nil
 }
 
-func (e *sqliteEngine) unfoldEntry(ctx context.Context, t *txn, g *group, n *entry) error {
-	res, err := t.execResult(ctx, insertMessage, n.ID, n.Source, n.Type, n.DedupeKey, n.OrderingKey, n.Tenant,
-		notNil(n.Headers), notNil(n.Body), g.at)
-	if err != nil {
-		return err
+// place gives a message and its deliveries their positions.
+func (e *sqliteEngine) place(n *entry) {
+	n.seq = e.nextMessage()
+	for k := range n.members {
+		n.members[k].seq = e.nextDelivery()
 	}
-	if n.seq, err = res.LastInsertId(); err != nil {
+}
+
+// unkey has a message's key put into its table later.
+func (e *sqliteEngine) unkey(ctx context.Context, t *txn, g *group, n *entry) error {
+	if n.DedupeKey == "" {
+		return nil
+	}
+	if e.journal.unmerged.len()+len(t.unkeyed) == 0 {
+		if err := t.exec(ctx, notMerged, n.seq-1); err != nil {
+			return err
+		}
+	}
+	t.unkeyed = append(t.unkeyed, &keyRow{source: n.Source, key: n.DedupeKey, id: n.ID, at: g.at, seq: n.seq})
+	return nil
+}
+
+func (e *sqliteEngine) unfoldEntry(ctx context.Context, t *txn, g *group, n *entry) error {
+	if err := insertMessageOf(ctx, t, n.seq, n.Message, g.at); err != nil {
 		return err
 	}
 	t.deltas[messagesTotal]++
@@ -79,31 +96,29 @@ func (e *sqliteEngine) unfoldEntry(ctx context.Context, t *txn, g *group, n *ent
 	return nil
 }
 
-// insertSettled makes the row of a delivery whose first attempt is over.
-const insertSettled = `INSERT INTO deliveries (id, message_seq, target_id, state, attempts, budget_from, next_at,
-  lease_until, lease_token, ordering_key, last_status, last_error, replay_of, created_at, updated_at)
-  VALUES (?, ?, ?, ?, 1, 0, ?, 0, 1, ?, ?, ?, '', ?, ?)`
+func insertMessageOf(ctx context.Context, t *txn, seq int64, m *record.Message, at int64) error {
+	return t.exec(ctx, insertMessage, seq, m.ID, m.Source, m.Type, m.DedupeKey, m.OrderingKey, m.Tenant, notNil(m.Headers), notNil(m.Body), at)
+}
 
-func (e *sqliteEngine) unfoldMember(ctx context.Context, t *txn, g *group, n *entry, k int) (err error) {
-	m, target, due := &n.members[k], n.Deliveries[k].Target, g.at+n.Delay
+// insertSettled makes the row of a delivery whose first attempt is over.
+const insertSettled = `INSERT INTO deliveries (seq, id, message_seq, target_id, state, attempts, budget_from, next_at,
+  lease_until, lease_token, ordering_key, last_status, last_error, replay_of, created_at, updated_at)
+  VALUES (?, ?, ?, ?, ?, 1, 0, ?, 0, 1, ?, ?, ?, '', ?, ?)`
+
+func (e *sqliteEngine) unfoldMember(ctx context.Context, t *txn, g *group, n *entry, k int) error {
+	m, id, target, due, now := &n.members[k], n.Deliveries[k].ID, n.Deliveries[k].Target, g.at+n.Delay, t.now.UnixMicro()
 	r := t.outcomeOf(m)
-	var res sql.Result
 	switch {
-	case r != nil:
-		r.state, r.nextAt = t.verdict(r)
-		res, err = t.execResult(ctx, insertSettled, n.Deliveries[k].ID, n.seq, target, string(r.state), r.next(), n.OrderingKey,
-			r.outcome.StatusCode, r.reason(), g.at, t.now.UnixMicro())
-	case m.born:
+	case r == nil && m.born:
 		t.moved(target, "", Delivering, 1)
-		res, err = t.execResult(ctx, insertLeased, n.Deliveries[k].ID, n.seq, target, due, t.now.Add(e.lease).UnixMicro(), g.at, t.now.UnixMicro())
-	default:
+		return t.exec(ctx, insertLeased, m.seq, id, n.seq, target, due, t.now.Add(e.lease).UnixMicro(), g.at, now)
+	case r == nil:
 		t.moved(target, "", Pending, 1)
-		res, err = t.execResult(ctx, insertDelivery, n.Deliveries[k].ID, n.seq, target, due, n.OrderingKey, g.at, g.at)
+		return t.exec(ctx, insertDelivery, m.seq, id, n.seq, target, due, n.OrderingKey, g.at, g.at)
 	}
+	r.state, r.nextAt = t.verdict(r)
+	err := t.exec(ctx, insertSettled, m.seq, id, n.seq, target, string(r.state), r.next(), n.OrderingKey, r.outcome.StatusCode, r.reason(), g.at, now)
 	if err != nil {
-		return err
-	}
-	if m.seq, err = res.LastInsertId(); err != nil || r == nil {
 		return err
 	}
 	r.claimed.seq = m.seq

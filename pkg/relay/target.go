@@ -5,10 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 func (t Target) validate() error {
@@ -22,7 +19,7 @@ func (t Target) validate() error {
 }
 
 func validTargetID(id string) bool {
-	return id != "" && len(id) <= MaxKey && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
+	return id != "" && len(id) <= MaxKey && printable(id)
 }
 
 const (

@@ -3,6 +3,7 @@ package relay
 import (
 	"maps"
 	"sync"
+	"time"
 )
 
 // wakeups carries from the writer to the dispatcher which targets got work. Many wake-ups before the
@@ -11,6 +12,7 @@ type wakeups struct {
 	signal chan struct{}
 	offers *offers // the other way round
 	health *health // of the targets
+	crowd  *crowd
 
 	others  *notifier // nil: there are none
 	mu      sync.Mutex
@@ -19,7 +21,7 @@ type wakeups struct {
 }
 
 func newWakeups(h *health) *wakeups {
-	return &wakeups{signal: make(chan struct{}, 1), offers: newOffers(), health: h, targets: map[string]struct{}{}, changed: true}
+	return &wakeups{signal: make(chan struct{}, 1), offers: newOffers(), health: h, crowd: newCrowd(time.Now()), targets: map[string]struct{}{}, changed: true}
 }
 
 func (w *wakeups) add(targets map[string]struct{}) {

@@ -14,8 +14,9 @@ import (
 // How much one commit may carry, and how much may wait for one.
 const (
 	maxGroup       = 512 // engine operations in one commit
-	lingerGroup    = 64  // operations that wait: with fewer, a crowd is lingered for
-	lingerTime     = time.Millisecond
+	lingerGroup    = 32  // operations that wait: with fewer, a crowd is lingered for,
+	lingerTimes    = 3   // so many times,
+	lingerTime     = 300 * time.Microsecond
 	pressedGroup   = 512  // messages in one commit while what waits in the journal must not grow: half of unfoldSlice
 	maxEffectGroup = 256  // effects in one commit
 	queueLength    = 4096 // operations waiting
@@ -47,6 +48,7 @@ type writer struct {
 	runner     effectRunner
 	peeked     *op // of processing, taken out of its queue too early
 
+	timers   sync.Pool    // of callers' patience
 	entering atomic.Int64 // callers between looking at quit and having queued
 
 	quit    chan struct{} // closed: stop
@@ -65,7 +67,7 @@ func newWriter(e engine, cfg Config, wake *wakeups, shard int64, limit time.Dura
 		wake.offers.moved = j.placesMoved
 	}
 	return &writer{
-		groupTime: groupTime, journal: j, courtesy: courtesy{always: cfg.journaled},
+		groupTime: groupTime, journal: j, courtesy: courtesy{crowd: wake.crowd, always: cfg.journaled},
 		engine: e, cfg: cfg, wake: wake, shard: shard, limit: limit,
 		ops: make(chan *op, queueLength), effects: make(chan *op, queueLength), processing: make(chan *op, queueLength),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
@@ -92,7 +94,8 @@ func (w *writer) stop() {
 // do queues an operation and waits for its commit. When it cannot even begin within Config.AppendWait the
 // answer is ErrUnavailable; when ctx ends first, its error. In both cases nothing was done.
 func (w *writer) do(ctx context.Context, o *op) error {
-	patience := time.NewTimer(w.cfg.AppendWait)
+	patience := w.timer(w.cfg.AppendWait)
+	defer w.timers.Put(patience)
 	defer patience.Stop()
 	if err := w.enqueue(ctx, o, patience.C); err != nil {
 		return err
@@ -114,6 +117,15 @@ func (w *writer) do(ctx context.Context, o *op) error {
 		}
 	}
 	return <-o.done
+}
+
+// timer is one that has been used before, where there is one.
+func (w *writer) timer(d time.Duration) *time.Timer {
+	if t, ok := w.timers.Get().(*time.Timer); ok {
+		t.Reset(d)
+		return t
+	}
+	return time.NewTimer(d)
 }
 
 var errStopped = fmt.Errorf("%w: the store is closed", ErrUnavailable)
@@ -221,7 +233,7 @@ func (w *writer) turn(first *op) {
 			engine = append(engine, first)
 		}
 	}
-	if w.courtesy.crowd(time.Now()) {
+	if w.courtesy.crowded(time.Now()) {
 		w.letIn()
 	}
 	limit := math.MaxInt
@@ -248,6 +260,9 @@ func (w *writer) turn(first *op) {
 			effects = w.gatherProcessing(effects, w.courtesy.group(committed))
 		}
 	}
+	if w.journal == nil && len(effects) > 0 && effects[0].delivery { // here age alone says that too much waits
+		w.courtesy.pressed = w.cfg.Now().Sub(effects[0].accepted) > journalAge
+	}
 	w.crowd.Store(w.crowd.Load() || len(effects) >= journalCrowd)
 	w.runEffects(effects)
 	w.unfold(process)
@@ -261,7 +276,7 @@ func (w *writer) turn(first *op) {
 // after a commit, and together need one commit instead of a small and a large one.
 func (w *writer) letIn() {
 	if w.journal != nil { // a commit costs little there, and meanwhile the callers have the processor
-		if len(w.ops) < lingerGroup {
+		for n := 0; n < lingerTimes && len(w.ops) < lingerGroup; n++ {
 			time.Sleep(lingerTime)
 		}
 		return
@@ -345,3 +360,4 @@ func (w *writer) drain() {
 	}
 	w.leaveJournal()
 }
+

@@ -1,4 +1,5 @@
-// Package record is the format of a row of the journal: some messages with their deliveries, in one piece.
+// Package record is the format of a row of the journal: some messages with their deliveries, in one piece, and what became
+// of those.
 //
 // A record is its version (one byte), then the messages, each with its deliveries, to the end. Numbers are unsigned varints
 // as in encoding/binary; texts and bytes are preceded by their length:
@@ -6,15 +7,59 @@
 //	when it was appended (Unix µs), number of messages,
 //	message: id, source, type, dedupe key, ordering key, tenant, headers, body, delay (µs), number of deliveries
 //	delivery: id, target, 1 when it was born leased and else 0
+//
+// Packed, it is another version and then all that in one block of S2 (https://pkg.go.dev/github.com/klauspost/compress/s2):
+// messages of one moment are much alike, and each byte of a row is written twice, to the log and to the database.
 package record
 
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/klauspost/compress/s2"
 )
 
-// Version is the first byte of every record.
-const Version = 1
+// The first byte of every record: as it is, or packed.
+const (
+	Version = 1
+	Packed  = 2
+)
+
+// maxUnpacked bounds what a packed record may become, in bytes: what claims to be longer is damaged.
+const maxUnpacked = 1 << 30
+
+// Pack makes of a record what takes less room, where that is less.
+func Pack(record []byte) []byte {
+	packed := make([]byte, 1+max(0, s2.MaxEncodedLen(len(record)-1)))
+	packed[0] = Packed
+	packed = packed[:1+len(s2.Encode(packed[1:], record[1:]))]
+	if len(packed) >= len(record) {
+		return record
+	}
+	return packed
+}
+
+// unpack is what stands behind the version.
+func unpack(record []byte) ([]byte, error) {
+	if len(record) == 0 {
+		return nil, ErrDamaged
+	}
+	switch record[0] {
+	case Version:
+		return record[1:], nil
+	case Packed:
+		n, err := s2.DecodedLen(record[1:])
+		if err != nil || n > maxUnpacked {
+			return nil, ErrDamaged
+		}
+		plain, err := s2.Decode(nil, record[1:])
+		if err != nil {
+			return nil, ErrDamaged
+		}
+		return plain, nil
+	}
+	return nil, ErrDamaged
+}
 
 // ErrDamaged is what reading something else than a record answers.
 var ErrDamaged = errors.New("a row of the journal is damaged")
@@ -77,12 +122,14 @@ func sized[T string | []byte](b []byte, v T) []byte {
 	return append(b, v...)
 }
 
-// Read decodes a record. Headers and bodies of the messages are parts of it. ErrDamaged: it is none.
+// Read decodes a record, packed or not. Headers and bodies of the messages are parts of it, or of what it was unpacked to.
+// ErrDamaged: it is none.
 func Read(record []byte) (at int64, messages []Message, err error) {
-	if len(record) == 0 || record[0] != Version {
-		return 0, nil, ErrDamaged
+	plain, err := unpack(record)
+	if err != nil {
+		return 0, nil, err
 	}
-	r := reader{rest: record[1:]}
+	r := reader{rest: plain}
 	at = int64(r.number())
 	messages = make([]Message, r.count())
 	for i := range messages {
@@ -101,15 +148,33 @@ type reader struct {
 }
 
 func (r *reader) message(m *Message) {
-	for _, text := range [...]*string{&m.ID, &m.Source, &m.Type, &m.DedupeKey, &m.OrderingKey, &m.Tenant} {
-		*text = r.text()
-	}
+	r.texts(&m.ID, &m.Source, &m.Type, &m.DedupeKey, &m.OrderingKey, &m.Tenant)
 	m.Headers, m.Body = r.bytes(), r.bytes()
 	m.Delay = int64(r.number())
 	m.Deliveries = make([]Delivery, r.count())
 	for k := range m.Deliveries {
 		d := &m.Deliveries[k]
-		d.ID, d.Target, d.Born = r.text(), r.text(), r.number() == 1
+		r.texts(&d.ID, &d.Target)
+		d.Born = r.number() == 1
+	}
+}
+
+// texts reads some that follow each other. They share their memory.
+func (r *reader) texts(into ...*string) {
+	from := r.rest
+	var ends [8]int
+	for i := range into {
+		r.bytes()
+		ends[i] = len(from) - len(r.rest)
+	}
+	if r.bad {
+		return
+	}
+	all, begin := string(from[:ends[len(into)-1]]), 0
+	for i, text := range into {
+		_, size := binary.Uvarint(from[begin:])
+		*text = all[begin+size : ends[i]]
+		begin = ends[i]
 	}
 }
 
@@ -135,6 +200,12 @@ func (r *reader) bytes() []byte {
 }
 
 func (r *reader) text() string { return string(r.bytes()) }
+
+// signed reads a number that may be negative.
+func (r *reader) signed() int64 {
+	n := r.number()
+	return int64(n>>1) ^ -int64(n&1)
+}
 
 // count is a number of things that take at least a byte each.
 func (r *reader) count() int {

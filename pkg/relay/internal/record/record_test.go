@@ -67,3 +67,74 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestOutcomes_ThereAndBack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var messages []record.Message
+		want := record.Outcomes{}
+		for range rapid.IntRange(0, 5).Draw(t, "messages") {
+			m := draw(t)
+			messages = append(messages, m)
+			if rapid.Bool().Draw(t, "rows") {
+				want = append(want, nil)
+				continue
+			}
+			outcomes := make([]record.Outcome, len(m.Deliveries))
+			for k := range outcomes {
+				outcomes[k] = record.Outcome{
+					Started: rapid.Int64Range(0, 1<<60).Draw(t, "started"), Ended: rapid.Int64Range(0, 1<<60).Draw(t, "ended"),
+					Took: rapid.Int64Range(0, 1<<50).Draw(t, "took"), Status: rapid.IntRange(0, 999).Draw(t, "status"), Detail: rapid.String().Draw(t, "detail"),
+				}
+			}
+			want = append(want, outcomes)
+		}
+		got, err := record.ReadOutcomes(want.Encode(rapid.Int64Range(0, 1<<60).Draw(t, "at")), messages)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%v came back as %v: %v", want, got, err)
+		}
+	})
+}
+
+func TestPack(t *testing.T) {
+	t.Parallel()
+	m := record.Message{ID: "msg_1", Source: "s", Type: "t", Headers: []byte{}, Body: make([]byte, 1000), Deliveries: []record.Delivery{{ID: "d", Target: "a", Born: true}}}
+	plain := encode(7, []record.Message{m, m, m})
+	packed := record.Pack(plain)
+	if len(packed) > len(plain)/4 || packed[0] != record.Packed {
+		t.Fatalf("%d bytes became %d", len(plain), len(packed))
+	}
+	at, messages, err := record.Read(packed)
+	if err != nil || at != 7 || len(messages) != 3 || !reflect.DeepEqual(messages[2], m) {
+		t.Errorf("%d messages came back, at %d: %v", len(messages), at, err)
+	}
+	if short := record.Pack([]byte{record.Version, 1, 0}); short[0] != record.Version {
+		t.Error("what packing makes longer was packed")
+	}
+	for n := range packed {
+		if _, _, err := record.Read(packed[:n]); !errors.Is(err, record.ErrDamaged) {
+			t.Fatalf("cut to %d bytes: %v", n, err)
+		}
+	}
+}
+
+// FuzzReadOutcomes: what is none is an error, and never more than that.
+func FuzzReadOutcomes(f *testing.F) {
+	messages := []record.Message{{Deliveries: []record.Delivery{{}, {}}}, {}, {Deliveries: []record.Delivery{{}}}}
+	whole := record.Outcomes{{{Started: 5, Ended: 6, Took: 1, Status: 200, Detail: "ok"}, {Detail: "x"}}, {}, nil}.Encode(4)
+	f.Add(whole)
+	f.Add(whole[:len(whole)-1])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := record.ReadOutcomes(b, messages)
+		if err != nil {
+			if !errors.Is(err, record.ErrDamaged) || got != nil {
+				t.Fatalf("%v, %v", got, err)
+			}
+			return
+		}
+		again, err := record.ReadOutcomes(got.Encode(3), messages)
+		if err != nil || !reflect.DeepEqual(again, got) {
+			t.Fatalf("%v became %v: %v", got, again, err)
+		}
+	})
+}

@@ -1,0 +1,267 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/signet/pkg/relay"
+)
+
+// reading is everything that callers can read.
+type reading struct {
+	Messages   []relay.Message
+	Deliveries []relay.Delivery
+	Attempts   map[string][]relay.Attempt
+	Stats      relay.Stats
+	Lists      map[string][]string
+}
+
+// readAll reads it, in pages of so many.
+func (f *fixture) readAll(limit int) reading {
+	f.t.Helper()
+	r := reading{Attempts: map[string][]relay.Attempt{}, Lists: map[string][]string{}, Stats: must(f.Stats(f.t.Context()))(f.t)}
+	for _, m := range f.pagesOf(relay.MessageFilter{}, limit) {
+		r.Messages = append(r.Messages, must(f.Message(f.t.Context(), m.ID))(f.t))
+	}
+	for _, d := range f.deliveriesOf(relay.DeliveryFilter{}, limit) {
+		one, attempts, err := f.Delivery(f.t.Context(), d.ID)
+		if err != nil || !reflect.DeepEqual(one, d) {
+			f.t.Errorf("alone it is %+v, in the list %+v: %v", one, d, err)
+		}
+		r.Deliveries, r.Attempts[d.ID] = append(r.Deliveries, d), attempts
+	}
+	since, until := f.clock.Now().Add(-3*time.Second), f.clock.Now().Add(-time.Second)
+	for _, c := range []relay.MessageFilter{
+		{Source: "odd"}, {Type: "type 1"}, {State: relay.Done}, {State: relay.Failed}, {Since: since}, {Until: until}, {Since: since, Until: until, Source: "test"},
+	} {
+		for _, m := range f.pagesOf(c, limit) {
+			r.Lists[fmt.Sprintf("%+v", c)] = append(r.Lists[fmt.Sprintf("%+v", c)], m.ID)
+		}
+	}
+	for _, c := range []relay.DeliveryFilter{
+		{TargetID: "a"}, {TargetID: "bad"}, {Type: "type 2", State: relay.Done}, {State: relay.Failed}, {Since: since}, {Until: until},
+		{MessageID: r.Messages[len(r.Messages)/2].ID}, {MessageID: "msg_none"},
+	} {
+		for _, d := range f.deliveriesOf(c, limit) {
+			r.Lists[fmt.Sprintf("%+v", c)] = append(r.Lists[fmt.Sprintf("%+v", c)], d.ID)
+		}
+	}
+	return r
+}
+
+func (f *fixture) pagesOf(filter relay.MessageFilter, limit int) (all []relay.Message) {
+	f.t.Helper()
+	for p := (relay.Page{Limit: limit}); ; {
+		items, next, err := f.Messages(f.t.Context(), filter, p)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if all = append(all, items...); next == "" {
+			return all
+		}
+		p.Cursor = next
+	}
+}
+
+func (f *fixture) deliveriesOf(filter relay.DeliveryFilter, limit int) (all []relay.Delivery) {
+	f.t.Helper()
+	for p := (relay.Page{Limit: limit}); ; {
+		items, next, err := f.Deliveries(f.t.Context(), filter, p)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if all = append(all, items...); next == "" {
+			return all
+		}
+		p.Cursor = next
+	}
+}
+
+// crowded is a store with some messages of every fate in it, appended by a crowd and alone. Most of them are folded.
+func crowded(t *testing.T) *fixture {
+	t.Helper()
+	f := open(t, journaled)
+	f.target("a", "b", "bad", "off")
+	if err := f.SetTarget(t.Context(), "off", false, "test"); err != nil {
+		t.Fatal(err)
+	}
+	good := relay.Outcome{Verdict: relay.VerdictDelivered, StatusCode: 204, Detail: "it said: fine"}
+	stop := f.run(runners{"a": answer(good), "b": effect("b"), "bad": answer(relay.Permanent(errDown))})
+	defer stop()
+	targets := [][]string{{"a"}, {"a", "b"}, {"b"}, {}, {"a", "bad"}, {"b", "off"}, {"a"}, {"b"}}
+	for round := range 6 {
+		var crowd sync.WaitGroup
+		for i := range 24 {
+			crowd.Go(func() {
+				n := round*24 + i
+				d := relay.Draft{
+					Source: "test", Type: fmt.Sprintf("type %d", n%3), DedupeKey: fmt.Sprint("key", n), Tenant: "t", Headers: []byte(`{"A":["1"]}`),
+					Body: fmt.Appendf(nil, `{"n":%d,"text":"the same in all of them"}`, n), Targets: targets[n%len(targets)],
+				}
+				if n%11 == 0 {
+					d.Source = "odd"
+				}
+				if _, err := f.Append(t.Context(), d); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		crowd.Wait()
+		eventually(t, "all is over but what is off", func() bool {
+			stats := must(f.Stats(t.Context()))(t)
+			return stats.Deliveries[relay.Pending]+stats.Deliveries[relay.Delivering] == 0
+		})
+		f.clock.advance(time.Second)
+	}
+	return f
+}
+
+func effect(name string) relay.Runner {
+	return relay.Effect(func(ctx context.Context, tx relay.Tx, _ relay.Job) relay.Outcome {
+		if _, err := tx.Exec(ctx, increment, name); err != nil {
+			return relay.Retry(err)
+		}
+		return relay.Delivered("counted")
+	})
+}
+
+// TestFolded_ReadsAsRowsDo: what is folded reads the same as what has rows, one by one, in lists and in pages of any size.
+func TestFolded_ReadsAsRowsDo(t *testing.T) {
+	t.Parallel()
+	f := crowded(t)
+	if n := must(f.Folded(t.Context()))(t); n < 6 {
+		t.Fatalf("%d rows of the journal are folded", n)
+	}
+	before := map[int]reading{}
+	for _, limit := range []int{1, 7, 200} {
+		before[limit] = f.readAll(limit)
+		if !reflect.DeepEqual(before[limit], before[1]) {
+			t.Errorf("pages of %d differ from such of 1", limit)
+		}
+	}
+	if len(before[1].Messages) != 144 || len(before[1].Lists) != 14 {
+		t.Fatalf("%d messages, lists %d", len(before[1].Messages), len(before[1].Lists))
+	}
+	f.reopenedReads(before[200])
+	if err := f.Settle(t.Context()); err != nil { // now everything has rows
+		t.Fatal(err)
+	}
+	if n := must(f.Folded(t.Context()))(t); n != 0 {
+		t.Fatalf("%d rows of the journal are still folded", n)
+	}
+	for limit, want := range before {
+		if got := f.readAll(limit); !reflect.DeepEqual(got, want) {
+			t.Errorf("as rows, in pages of %d, it is\n%+v\nand was\n%+v", limit, got, want)
+		}
+	}
+	f.balanced()
+}
+
+// reopenedReads: nothing of it is in memory only.
+func (f *fixture) reopenedReads(want reading) {
+	f.t.Helper()
+	if err := f.Close(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.reopen()
+	if got := f.readAll(200); !reflect.DeepEqual(got, want) {
+		f.t.Errorf("after a restart it is\n%+v\nand was\n%+v", got, want)
+	}
+	for n := range 144 {
+		r := f.append(relay.Draft{Source: map[bool]string{true: "odd", false: "test"}[n%11 == 0], DedupeKey: fmt.Sprint("key", n)})
+		if !r.Duplicate {
+			f.t.Errorf("key %d was taken for a new one", n)
+		}
+	}
+}
+
+// TestFolded_IsChangedAsRowsAre: a replay, alone and of many, thaws what it is about and nothing else.
+func TestFolded_IsChangedAsRowsAre(t *testing.T) {
+	t.Parallel()
+	f := crowded(t)
+	var done []relay.Delivery
+	for _, d := range f.deliveriesOf(relay.DeliveryFilter{State: relay.Done, TargetID: "a"}, 200) {
+		if len(must(f.Message(t.Context(), d.MessageID))(t).Deliveries) == 1 {
+			done = append(done, d)
+		}
+	}
+	one := done[len(done)/2]
+	if _, err := f.Retry(t.Context(), one.ID); !errors.Is(err, relay.ErrState) {
+		t.Errorf("a retry of what is delivered: %v", err)
+	}
+	if err := f.Cancel(t.Context(), one.ID); !errors.Is(err, relay.ErrState) {
+		t.Errorf("cancelled: %v", err)
+	}
+	again := must(f.Replay(t.Context(), one.ID))(t)
+	if again.ReplayOf != one.ID || again.MessageID != one.MessageID || again.State != relay.Pending {
+		t.Errorf("the replay is %+v", again)
+	}
+	if m := must(f.Message(t.Context(), one.MessageID))(t); len(m.Deliveries) != 2 || string(m.Headers) != `{"A":["1"]}` || len(m.Body) < 20 {
+		t.Errorf("the message is %+v", m)
+	}
+	if n := must(f.Folded(t.Context()))(t); n == 0 {
+		t.Error("nothing is folded any more")
+	}
+	if newest := f.deliveriesOf(relay.DeliveryFilter{}, 200)[0]; newest.ID != again.ID {
+		t.Errorf("the newest delivery is %+v", newest)
+	}
+	filter := relay.DeliveryFilter{Type: "type 1", TargetID: "b"}
+	want := int64(len(f.deliveriesOf(relay.DeliveryFilter{Type: "type 1", TargetID: "b", State: relay.Done}, 200)))
+	if dry := must(f.ReplayAll(t.Context(), relay.Bulk{Filter: filter, DryRun: true}))(t); dry.Matched != want || want == 0 {
+		t.Errorf("a dry run found %d of %d", dry.Matched, want)
+	}
+	first := must(f.ReplayAll(t.Context(), relay.Bulk{Filter: filter, Limit: 5}))(t)
+	rest := must(f.ReplayAll(t.Context(), relay.Bulk{Filter: filter, Cursor: first.Next, Operation: first.Operation}))(t)
+	if first.Changed != 5 || first.Changed+rest.Changed != want {
+		t.Errorf("replayed %d and %d, want %d", first.Changed, rest.Changed, want)
+	}
+	if twice := must(f.ReplayAll(t.Context(), relay.Bulk{Filter: filter, Operation: first.Operation}))(t); twice.Changed != 0 {
+		t.Errorf("replayed %d again", twice.Changed)
+	}
+	f.balanced()
+}
+
+// TestFolded_Retention: what is folded goes when it is old, its keys stay for their window, and positions are not given
+// out again.
+func TestFolded_Retention(t *testing.T) {
+	t.Parallel()
+	f := crowded(t)
+	before := f.readAll(200)
+	r := f.retention(relay.RetentionPolicy{Delivered: day, Dedupe: 2 * day})
+	if got := f.pass(r); got.Messages != 0 {
+		t.Errorf("removed too early: %+v", got)
+	}
+	f.clock.advance(day + time.Minute)
+	got := f.pass(r)
+	over := 0
+	for _, m := range before.Messages {
+		if !slices.ContainsFunc(m.Deliveries, func(d relay.Delivery) bool { return d.State != relay.Done }) {
+			over++
+		}
+	}
+	left := f.readAll(200)
+	if n := len(before.Messages) - len(left.Messages); int64(n) != got.Messages || n > over || n < over-25 { // the newest group stays
+		t.Errorf("removed %+v, %d of %d are gone, %d were over", got, n, len(before.Messages), over)
+	}
+	if left.Stats.Messages != before.Stats.Messages || left.Stats.Removed.Messages != got.Messages {
+		t.Errorf("lifetime totals went from %+v to %+v", before.Stats, left.Stats)
+	}
+	if oldest := before.Messages[len(before.Messages)-1]; !f.append(relay.Draft{Source: oldest.Source, DedupeKey: oldest.DedupeKey}).Duplicate {
+		t.Error("a key went with its message")
+	}
+	f.clock.advance(day)
+	if expired := f.pass(r); expired.Keys < got.Messages {
+		t.Errorf("%d keys of %d messages went", expired.Keys, got.Messages)
+	}
+	newest := f.append(relay.Draft{Targets: []string{"off"}})
+	if items := f.pagesOf(relay.MessageFilter{}, 200); items[0].ID != newest.ID {
+		t.Errorf("the newest message is %+v", items[0])
+	}
+	f.balanced()
+}

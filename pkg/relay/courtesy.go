@@ -46,6 +46,7 @@ type courtesy struct {
 	each    time.Duration // how long one of the last group ran
 	off     bool
 	pressed bool // what waits must not grow any more
+	callers int  // how many appended in one turn of the writer, about what the last ones had
 	always  bool // everything goes through the journal, for tests
 }
 
@@ -68,9 +69,13 @@ func (c *courtesy) journaling(group []*op, now time.Time) bool {
 	return c.always || c.crowded(now) || appends(group) >= journalCrowd
 }
 
+// came takes note of how many have appended in one turn.
+func (c *courtesy) came(n int) { c.callers = max(n, c.callers-c.callers/8-1) }
+
+// appends is how many of the operations somebody waits for who appends.
 func appends(group []*op) (n int) {
 	for _, o := range group {
-		if o.drafts != nil {
+		if o.drafts != nil || o.effect != nil && !o.delivery {
 			n++
 		}
 	}

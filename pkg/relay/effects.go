@@ -48,7 +48,10 @@ func sortBundles(group []*op) {
 }
 
 func (o *op) bundleTarget() string {
-	if o.bundle == nil {
+	switch {
+	case o.part != nil:
+		return "\x00" // no target has such an id
+	case o.bundle == nil:
 		return ""
 	}
 	return o.bundle.target
@@ -85,6 +88,14 @@ func bundleSize(group []*op) int {
 // runNext runs the first of the effects, together with those behind it that may be, and says how many. Each has its
 // outcome then, where it has one to record.
 func (w *writer) runNext(ctx context.Context, t *txn, group []*op, limit time.Duration) (n int, outcomes []*result, err error) {
+	if group[0].part != nil {
+		if n = partsOf(group); n > 1 {
+			if _, err = runEffect(ctx, &w.runner, t, outboxes(group[:n]), limit); err != nil {
+				err = fmt.Errorf("%w: %w", errApart, err)
+			}
+			return n, nil, err
+		}
+	}
 	n = bundleSize(group)
 	if n == 1 {
 		r, err := runEffect(ctx, &w.runner, t, group[0].effect, limit)

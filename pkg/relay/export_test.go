@@ -59,3 +59,6 @@ func (s *Store) Settle(ctx context.Context) error {
 func (s *Store) Folded(ctx context.Context) (n int, err error) {
 	return n, s.callers.row(ctx, `SELECT count(*) FROM folded`).Scan(&n)
 }
+
+// Queued is how many transactions with foreign code wait for the writer.
+func (s *Store) Queued() int { return len(s.effects.effects) }

@@ -27,6 +27,7 @@ type op struct {
 	tries   int // of an effect, alone
 
 	delivery bool            // the effect of a delivery: nobody waits for it
+	part     *outboxed       // nil, or it may run together with others of its outbox
 	bundle   *bundled        // nil, or it may run together with others of its target
 	group    *group          // of the journal, in which its delivery is; or nil
 	accepted time.Time       // when the delivery was made

@@ -177,7 +177,7 @@ func (w *writer) loop() {
 // or that processing has given way for long enough.
 func (w *writer) next() (*op, bool) {
 	processing, resume := w.processing, (<-chan time.Time)(nil)
-	w.courtesy.queued(len(w.ops), time.Now())
+	w.courtesy.queued(len(w.ops)+len(w.effects), time.Now())
 	if wait := w.courtesy.wait(time.Now()); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
@@ -263,6 +263,7 @@ func (w *writer) turn(first *op) {
 	if w.journal == nil && len(effects) > 0 && effects[0].delivery { // here age alone says that too much waits
 		w.courtesy.pressed = w.cfg.Now().Sub(effects[0].accepted) > journalAge
 	}
+	w.courtesy.came(appends(engine) + appends(effects))
 	w.crowd.Store(w.crowd.Load() || len(effects) >= journalCrowd)
 	w.runEffects(effects)
 	w.unfold(process)
@@ -276,7 +277,8 @@ func (w *writer) turn(first *op) {
 // after a commit, and together need one commit instead of a small and a large one.
 func (w *writer) letIn() {
 	if w.journal != nil { // a commit costs little there, and meanwhile the callers have the processor
-		for n := 0; n < lingerTimes && len(w.ops) < lingerGroup; n++ {
+		enough := min(lingerGroup, w.courtesy.callers/2)
+		for n := 0; n < lingerTimes && len(w.ops)+len(w.effects) < enough; n++ {
 			time.Sleep(lingerTime)
 		}
 		return
@@ -360,4 +362,3 @@ func (w *writer) drain() {
 	}
 	w.leaveJournal()
 }
-

@@ -21,6 +21,7 @@ import (
 type Outbox interface {
 	Append(ctx context.Context, drafts ...relay.Draft) ([]relay.Receipt, error)
 	AppendTx(ctx context.Context, f func(ctx context.Context, tx *relay.OutboxTx) error) error
+	NewOutbox(note relay.NoteFunc) *relay.Outbox
 }
 
 // Matcher finds who wants an event.
@@ -33,6 +34,7 @@ type Publisher struct {
 	outbox    Outbox
 	endpoints Matcher
 	now       func() time.Time
+	ledgered  *relay.Outbox // what counts in the ledger goes through it
 }
 
 // New makes a publisher. now may be nil.
@@ -40,7 +42,7 @@ func New(outbox Outbox, endpoints Matcher, now func() time.Time) *Publisher {
 	if now == nil {
 		now = time.Now
 	}
-	return &Publisher{outbox: outbox, endpoints: endpoints, now: now}
+	return &Publisher{outbox: outbox, endpoints: endpoints, now: now, ledgered: outbox.NewOutbox(record)}
 }
 
 // Publication is what is accepted together: all of it or nothing.
@@ -66,6 +68,13 @@ type prepared struct {
 	entries map[int]ledger.Entry // by the draft's index
 }
 
+func (p *prepared) enter(draft int, entry ledger.Entry) {
+	if p.entries == nil {
+		p.entries = map[int]ledger.Entry{}
+	}
+	p.entries[draft] = entry
+}
+
 // Publish accepts a publication. It returns when everything is on disk. Errors: [*InvalidError],
 // relay.ErrUnavailable, what Domain returned, and faults of the store; nothing was accepted then.
 func (p *Publisher) Publish(ctx context.Context, pub Publication) ([]Receipt, error) {
@@ -73,22 +82,7 @@ func (p *Publisher) Publish(ctx context.Context, pub Publication) ([]Receipt, er
 	if err != nil {
 		return nil, err
 	}
-	var receipts []relay.Receipt
-	if pub.Domain == nil && len(ready.entries) == 0 { // there is nothing but messages, and they cost less alone
-		receipts, err = p.outbox.Append(ctx, ready.drafts...)
-	} else {
-		err = p.outbox.AppendTx(ctx, func(ctx context.Context, tx *relay.OutboxTx) (err error) {
-			if pub.Domain != nil {
-				if err := pub.Domain(ctx, tx); err != nil {
-					return err
-				}
-			}
-			if receipts, err = tx.Append(ctx, ready.drafts...); err != nil {
-				return err
-			}
-			return ready.record(ctx, tx, receipts)
-		})
-	}
+	receipts, err := p.store(ctx, pub, ready)
 	if err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
@@ -99,8 +93,27 @@ func (p *Publisher) Publish(ctx context.Context, pub Publication) ([]Receipt, er
 	return out, nil
 }
 
+func (p *Publisher) store(ctx context.Context, pub Publication, ready prepared) (receipts []relay.Receipt, err error) {
+	if pub.Domain == nil {
+		if len(ready.entries) == 0 { // there is nothing but messages, and they cost less alone
+			return p.outbox.Append(ctx, ready.drafts...)
+		}
+		return p.ledgered.Append(ctx, ready, ready.drafts...)
+	}
+	err = p.outbox.AppendTx(ctx, func(ctx context.Context, tx *relay.OutboxTx) (err error) {
+		if err := pub.Domain(ctx, tx); err != nil {
+			return err
+		}
+		if receipts, err = tx.Append(ctx, ready.drafts...); err != nil {
+			return err
+		}
+		return ledger.Record(ctx, tx, ready.bookings(receipts))
+	})
+	return receipts, err
+}
+
 func (p *Publisher) prepare(pub Publication) (prepared, error) {
-	ready := prepared{drafts: make([]relay.Draft, len(pub.Events)), entries: map[int]ledger.Entry{}}
+	ready := prepared{drafts: make([]relay.Draft, len(pub.Events))}
 	for i, e := range pub.Events {
 		if wrong := e.check(i); wrong != nil {
 			return prepared{}, wrong
@@ -109,7 +122,7 @@ func (p *Publisher) prepare(pub Publication) (prepared, error) {
 		// An event that the ledger does not understand is sent all the same: what it means is between its publisher
 		// and its receivers.
 		if entry, counts, err := ledger.Understand(e.Type, ready.drafts[i].Body); counts && err == nil {
-			ready.entries[i] = entry
+			ready.enter(i, entry)
 		}
 	}
 	return ready, nil
@@ -135,12 +148,22 @@ func (p *Publisher) draft(pub Publication, e Event, index int) relay.Draft {
 	}
 }
 
-// record enters what is not a duplicate into the ledger.
-func (p prepared) record(ctx context.Context, tx relay.Tx, receipts []relay.Receipt) error {
-	var bookings []ledger.Booking
+// bookings are what of a publication is not a duplicate and counts.
+func (p prepared) bookings(receipts []relay.Receipt) (all []ledger.Booking) {
 	for i, r := range receipts {
 		if entry, counts := p.entries[i]; counts && !r.Duplicate {
-			bookings = append(bookings, ledger.Booking{MessageID: r.ID, Entry: entry})
+			all = append(all, ledger.Booking{MessageID: r.ID, Entry: entry})
+		}
+	}
+	return all
+}
+
+// record enters what several publications say into the ledger.
+func record(ctx context.Context, tx relay.Tx, all []relay.Appended) error {
+	var bookings []ledger.Booking
+	for _, one := range all {
+		if ready, ours := one.Note.(prepared); ours {
+			bookings = append(bookings, ready.bookings(one.Receipts)...)
 		}
 	}
 	return ledger.Record(ctx, tx, bookings)

@@ -17,7 +17,6 @@ import (
 	"example.com/signet/pkg/relay"
 	"example.com/signet/pkg/service"
 	"example.com/signet/pkg/webhook"
-	"example.com/signet/services/producer/internal/endpoint"
 )
 
 // maxPayload is the most that is sent, in bytes.
@@ -121,7 +120,7 @@ func (f sendFlags) body(s Surroundings, header http.Header, id string) ([]byte, 
 		return nil, err
 	}
 	wrap := f.eventType != ""
-	if wrap && !endpoint.ValidType(f.eventType) {
+	if wrap && !webhook.ValidType(f.eventType) {
 		return nil, usage("--type must be letters, digits or any of . _ - / :")
 	}
 	if (wrap || isJSON(header)) && !json.Valid(payload) {

@@ -35,14 +35,14 @@ type Outcome struct {
 type Config struct {
 	Sender     Sender
 	Signers    Signers
-	Concurrent int                   // entries on their way at once; at least 1
-	Rate       float64               // entries begun a second; 0: no limit
-	NewID      func() string         // for entries that have none
-	Tell       func(Outcome) error   // of every outcome, one at a time
-	Tick       func(Tally)           // now and then, in the goroutine that tells; may be nil
-	Every      time.Duration         // how often Tick is called
-	Grace      time.Duration         // what entries on their way may take after ctx ended
-	Idle       time.Duration         // how long, then, the input is waited for that nothing comes from
+	Concurrent int                 // entries on their way at once; at least 1
+	Rate       float64             // entries begun a second; 0: no limit
+	NewID      func() string       // for entries that have none
+	Tell       func(Outcome) error // of every outcome, one at a time
+	Tick       func(Tally)         // now and then, in the goroutine that tells; may be nil
+	Every      time.Duration       // how often Tick is called
+	Grace      time.Duration       // what entries on their way may take after ctx ended
+	Idle       time.Duration       // how long, then, the input is waited for that nothing comes from
 }
 
 // Tally counts what came of the entries.

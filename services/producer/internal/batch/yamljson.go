@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 )
 
 // maxDepth is how deeply an entry may be nested.
@@ -28,6 +29,9 @@ func (w *jsonWriter) write(node ast.Node, depth int) error {
 	case nil, *ast.NullNode:
 		return w.raw("null")
 	case *ast.StringNode:
+		if plain := n.GetToken().Value; n.GetToken().Type == token.StringType && isNumber(plain) {
+			return w.raw(plain) // such as 1e3, which the library follows an older YAML in
+		}
 		return w.text(n.Value)
 	case *ast.LiteralNode:
 		return w.text(n.Value.Value)
@@ -76,6 +80,10 @@ func (w *jsonWriter) text(s string) error {
 		return err
 	}
 	return w.raw(strings.TrimSuffix(quoted.String(), "\n"))
+}
+
+func isNumber(text string) bool {
+	return text != "" && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9')) && json.Valid([]byte(text))
 }
 
 // number keeps the text where it is a number in JSON too, and else writes the value (of 0x1F, 1_000 and such).

@@ -119,14 +119,14 @@ func TestReader_wrongEntries(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"- url: u\n  payload: .nan\n":                        "JSON has no Nan",
-		"- url: u\n  payload: {<<: {a: 1}}\n":                "<< is not supported",
-		"- url: u\n  payload: *x\n":                          "alias",
-		"- url: u\n  payload: {a: 1\n  secret: hunter2\n":    "not YAML: line ",
-		"- url: u\n  secret: 123\n  payload: 1\n":            "secret must be a text",
-		"- url: u\n  payload: [1]\n  payload: [hunter2]\n":   "not YAML: line 3",
-		"- url: u\n  payload: |\n    {\n    # no\n    }\n":   "payload is text that is not JSON",
-		"- just text\n":                                      "an entry must be an object",
+		"- url: u\n  payload: .nan\n":                      "JSON has no Nan",
+		"- url: u\n  payload: {<<: {a: 1}}\n":              "<< is not supported",
+		"- url: u\n  payload: *x\n":                        "alias",
+		"- url: u\n  payload: {a: 1\n  secret: hunter2\n":  "not YAML: line ",
+		"- url: u\n  secret: 123\n  payload: 1\n":          "secret must be a text",
+		"- url: u\n  payload: [1]\n  payload: [hunter2]\n": "not YAML: line 3",
+		"- url: u\n  payload: |\n    {\n    # no\n    }\n": "payload is text that is not JSON",
+		"- just text\n": "an entry must be an object",
 		"- url: u\n  payload: &a [1]\n  headers: {x: *a}\n ": "headers must be",
 	} {
 		_, entries, end := read(t, strings.NewReader(text+"\n- {url: v, payload: 2}"))
@@ -147,7 +147,7 @@ func TestReader_longEntries(t *testing.T) {
 	if end != nil || len(entries) != 2 || entries[0].Wrong == nil || entries[1].URL != "v" || entries[1].Line != 2 {
 		t.Errorf("lines: %d entries, %v", len(entries), end)
 	}
-	_, entries, end = read(t, strings.NewReader(`[{"url":"u","payload":"`+long+long+"\"}]"))
+	_, entries, end = read(t, strings.NewReader(`[{"url":"u","payload":"`+long+"\"}]"))
 	if end == nil || len(entries) != 0 || !strings.Contains(end.Error(), "longer than") {
 		t.Errorf("array: %d entries, %v", len(entries), end)
 	}

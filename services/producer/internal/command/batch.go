@@ -14,6 +14,7 @@ import (
 
 	"example.com/signet/pkg/relay"
 	"example.com/signet/pkg/service"
+	"example.com/signet/pkg/signature"
 	"example.com/signet/pkg/webhook"
 	"example.com/signet/services/producer/internal/batch"
 )
@@ -110,8 +111,12 @@ func sendBatch(ctx context.Context, s Surroundings, path string, f batchFlags) e
 	if err != nil {
 		return err
 	}
-	if _, err := secret.signer(f.scheme); err != nil && (secret.secret != "" || f.scheme == "") {
-		return err // before anything is sent
+	if secret.secret != "" { // where there is none, each entry may have its own
+		if _, err := secret.signer(f.scheme, schemeFlag); err != nil {
+			return err
+		}
+	} else if _, err := signature.Describe(f.scheme); err != nil && f.scheme != "" {
+		return service.UsageError{Err: fmt.Errorf("%s: %w", schemeFlag, err)}
 	}
 	client, done, err := f.client(s, f.concurrent, webhook.WithHistory(0))
 	if err != nil {

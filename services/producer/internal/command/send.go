@@ -64,7 +64,7 @@ func send(ctx context.Context, s Surroundings, url string, f sendFlags) error {
 	if err != nil {
 		return err
 	}
-	signer, err := secret.signer(f.scheme)
+	signer, err := secret.signer(f.scheme, schemeFlag)
 	if err != nil {
 		return err
 	}

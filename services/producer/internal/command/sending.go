@@ -71,6 +71,8 @@ func (f *sendingFlags) client(s Surroundings, concurrent int, more ...webhook.Op
 	}, nil
 }
 
+const schemeFlag = "--scheme"
+
 // signing is a secret, and where it was found.
 type signing struct {
 	secret string // empty: there is none
@@ -99,11 +101,12 @@ func (f *sendingFlags) signing(s Surroundings) (signing, error) {
 	return signing{env["WEBHOOK_SECRET"], source}, nil
 }
 
-// signer signs with the secret, by the scheme that is named or that it shows; nil when there is none.
-func (s signing) signer(scheme string) (*signature.Signer, error) {
+// signer signs with the secret, by the scheme that is named or that it shows; nil when there is none. Errors name what
+// the scheme comes from, or the secret.
+func (s signing) signer(scheme, named string) (*signature.Signer, error) {
 	if s.secret == "" {
 		if scheme != "" {
-			return nil, usage("--scheme needs a secret")
+			return nil, usage(named + " needs a secret")
 		}
 		return nil, nil
 	}
@@ -113,7 +116,7 @@ func (s signing) signer(scheme string) (*signature.Signer, error) {
 	signer, err := signature.NewSigner(scheme, s.secret)
 	switch {
 	case errors.Is(err, signature.ErrUnknownScheme), errors.Is(err, signature.ErrUnsignable):
-		return nil, service.UsageError{Err: fmt.Errorf("--scheme: %w", err)}
+		return nil, service.UsageError{Err: fmt.Errorf("%s: %w", named, err)}
 	case err != nil:
 		return nil, service.UsageError{Err: fmt.Errorf("%s: %w", s.source, err)}
 	}

@@ -24,8 +24,9 @@ func (s *signers) Signer(secret, scheme string) (*signature.Signer, error) {
 	if secret == "" {
 		key = s.whole
 	}
-	if scheme == "" && secret == "" {
-		scheme = s.scheme // of a secret of its own, an entry without a scheme has that secret's
+	named := "scheme"
+	if scheme == "" {
+		scheme, named = s.scheme, schemeFlag
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,7 +34,7 @@ func (s *signers) Signer(secret, scheme string) (*signature.Signer, error) {
 	if ok {
 		return signer, nil
 	}
-	signer, err := key.signer(scheme)
+	signer, err := key.signer(scheme, named)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (s *yamlSource) begin() {
 		line, err := s.line()
 		if err != nil {
 			if errors.Is(err, io.EOF) && s.begun && !s.keyed {
-				err = located(s.lines.number, errors.New("there is no list of entries, nor one under webhooks:"))
+				err = located(s.lines.number, errors.New("there is no list of entries, nor one under the key webhooks"))
 			}
 			s.failed = err
 			return

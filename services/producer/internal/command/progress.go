@@ -40,6 +40,7 @@ func newProgress(out *os.File, size int64) *progress {
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetPredictTime(size > 0),
 		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine of its own draws, for ever and in a race with this one
 	)
 	return p
 }

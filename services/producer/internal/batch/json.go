@@ -13,21 +13,22 @@ type counted struct {
 	offset int64
 	ends   []int64 // offsets of line ends that nobody has asked past yet
 	before int     // line ends before those
-	budget int64
+	limit  int     // of an entry
+	budget int
 }
 
 func (c *counted) Read(into []byte) (int, error) {
 	if c.budget < 0 {
 		return 0, errTooLong
 	}
-	n, err := c.from.Read(into)
+	n, err := c.from.Read(into[:min(len(into), c.budget+1)])
 	for i, b := range into[:n] {
 		if b == '\n' {
 			c.ends = append(c.ends, c.offset+int64(i))
 		}
 	}
 	c.offset += int64(n)
-	c.budget -= int64(n)
+	c.budget -= n
 	return n, err
 }
 
@@ -56,8 +57,8 @@ const (
 	atEnd
 )
 
-func newJSONSource(in io.Reader, keyed bool) *jsonSource {
-	c := &counted{from: in, budget: MaxEntry}
+func newJSONSource(in io.Reader, limit int, keyed bool) *jsonSource {
+	c := &counted{from: in, limit: limit, budget: limit}
 	return &jsonSource{counted: c, decoder: json.NewDecoder(c), keyed: keyed}
 }
 
@@ -68,7 +69,7 @@ func (s *jsonSource) next() (Entry, error) {
 		}
 		s.state = inArray
 	}
-	s.counted.budget = MaxEntry
+	s.counted.budget = s.counted.limit
 	if s.state == inArray && s.decoder.More() {
 		var raw json.RawMessage
 		if err := s.decoder.Decode(&raw); err != nil {

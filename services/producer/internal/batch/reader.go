@@ -41,7 +41,10 @@ type source interface {
 const peeked = 64 << 10
 
 // NewReader finds out the format from the beginning of the input. The error is of reading.
-func NewReader(from io.Reader) (*Reader, error) {
+func NewReader(from io.Reader) (*Reader, error) { return newReader(from, MaxEntry) }
+
+// newReader takes entries of at most limit bytes.
+func newReader(from io.Reader, limit int) (*Reader, error) {
 	in := bufio.NewReaderSize(from, peeked)
 	if head, _ := in.Peek(3); bytes.Equal(head, []byte("\uFEFF")) {
 		_, _ = in.Discard(3)
@@ -53,11 +56,11 @@ func NewReader(from io.Reader) (*Reader, error) {
 	r := &Reader{format: format}
 	switch format {
 	case Array, Webhooks:
-		r.source = newJSONSource(in, format == Webhooks)
+		r.source = newJSONSource(in, limit, format == Webhooks)
 	case Lines:
-		r.source = &lineSource{lines: lines{in: in}}
+		r.source = &lineSource{lines: lines{in: in, limit: limit}}
 	default:
-		yaml := &yamlSource{lines: lines{in: in}}
+		yaml := &yamlSource{lines: lines{in: in, limit: limit}}
 		r.source = yaml
 		yaml.begin()
 		if yaml.keyed {
@@ -132,14 +135,15 @@ func (r *Reader) Next() (Entry, error) {
 	return entry, nil
 }
 
-// lines reads lines of any length up to MaxEntry.
+// lines reads lines of any length up to a limit.
 type lines struct {
 	in     *bufio.Reader
+	limit  int
 	number int   // of the last line
 	offset int64 // after the last line
 }
 
-var errTooLong = fmt.Errorf("longer than %d bytes", MaxEntry)
+var errTooLong = fmt.Errorf("the entry is longer than %d bytes", MaxEntry)
 
 // next reads a line without its end; it is valid until the next call unless it was long. A line that is too long is
 // skipped, and errTooLong.
@@ -150,7 +154,7 @@ func (l *lines) next() ([]byte, error) {
 		piece, err := l.in.ReadSlice('\n')
 		l.offset += int64(len(piece))
 		if errors.Is(err, bufio.ErrBufferFull) || (long != nil && err == nil) {
-			if tooLong = tooLong || len(long)+len(piece) > MaxEntry; !tooLong {
+			if tooLong = tooLong || len(long)+len(piece) > l.limit; !tooLong {
 				long = append(long, piece...)
 			} else {
 				long = []byte{}
@@ -165,7 +169,7 @@ func (l *lines) next() ([]byte, error) {
 			piece = append(long, piece...)
 		}
 		l.number++
-		if tooLong || len(piece) > MaxEntry+1 {
+		if tooLong || len(piece) > l.limit+1 {
 			return nil, errTooLong
 		}
 		return bytes.TrimRight(piece, "\r\n"), nil

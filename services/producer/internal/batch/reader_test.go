@@ -142,14 +142,36 @@ func TestReader_wrongEntries(t *testing.T) {
 
 func TestReader_longEntries(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", batch.MaxEntry)
-	_, entries, end := read(t, strings.NewReader(`{"url":"u","payload":"`+long+"\"}\n"+`{"url":"v","payload":2}`))
-	if end != nil || len(entries) != 2 || entries[0].Wrong == nil || entries[1].URL != "v" || entries[1].Line != 2 {
-		t.Errorf("lines: %d entries, %v", len(entries), end)
-	}
-	_, entries, end = read(t, strings.NewReader(`[{"url":"u","payload":"`+long+"\"}]"))
-	if end == nil || len(entries) != 0 || !strings.Contains(end.Error(), "longer than") {
-		t.Errorf("array: %d entries, %v", len(entries), end)
+	const limit = 300_000
+	fits, long := strings.Repeat("x", limit-100), strings.Repeat("x", limit+100_000)
+	entry := func(text string) string { return `{"url":"u","payload":"\"` + text + `\""}` }
+	for name, tt := range map[string]struct {
+		text  string
+		right int // entries
+		wrong int
+		end   bool
+	}{
+		"lines": {entry(fits) + "\n" + entry(long) + "\n" + entry(fits), 2, 1, false},
+		"last":  {entry(fits) + "\n" + entry(long), 1, 1, false},
+		"array": {"[" + entry(fits) + "," + entry(long) + "]", 1, 0, true},
+		"yaml":  {"- " + entry(fits) + "\n- url: u\n" + strings.Repeat("  # comment\n", limit/10), 1, 1, true},
+	} {
+		r, err := batch.NewReaderOf(strings.NewReader(tt.text), limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		right, wrong := 0, 0
+		var entry batch.Entry
+		for entry, err = r.Next(); err == nil; entry, err = r.Next() {
+			if entry.Wrong != nil {
+				wrong++
+			} else {
+				right++
+			}
+		}
+		if right != tt.right || wrong != tt.wrong || errors.Is(err, io.EOF) == tt.end {
+			t.Errorf("%s: %d right, %d wrong, then %v", name, right, wrong, err)
+		}
 	}
 }
 

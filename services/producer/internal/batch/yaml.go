@@ -90,7 +90,7 @@ func (s *yamlSource) next() (Entry, error) {
 			s.hold(line)
 		case len(text) > 0 && text[0] != '#' && indent <= s.indent:
 			s.failed = s.after(line)
-		case len(raw)+len(line) > MaxEntry:
+		case len(raw)+len(line) > s.lines.limit:
 			s.failed = located(s.lines.number, errTooLong)
 		default:
 			raw = append(append(raw, line...), '\n')

@@ -145,32 +145,32 @@ type lines struct {
 
 var errTooLong = fmt.Errorf("the entry is longer than %d bytes", MaxEntry)
 
-// next reads a line without its end; it is valid until the next call unless it was long. A line that is too long is
-// skipped, and errTooLong.
+// next reads a line without its end; it is valid until the next call. Of a line that is too long nothing is kept, and the
+// error is errTooLong.
 func (l *lines) next() ([]byte, error) {
-	var long []byte
-	tooLong := false
+	var long []byte // what did not fit into the buffer
+	begun, tooLong := false, false
 	for {
 		piece, err := l.in.ReadSlice('\n')
 		l.offset += int64(len(piece))
-		if errors.Is(err, bufio.ErrBufferFull) || (long != nil && err == nil) {
-			if tooLong = tooLong || len(long)+len(piece) > l.limit; !tooLong {
+		if len(long)+len(piece) > l.limit+len("\r\n") {
+			long, tooLong = nil, true
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			if begun = true; !tooLong {
 				long = append(long, piece...)
-			} else {
-				long = []byte{}
 			}
-			if err != nil {
-				continue
-			}
-			piece = long
-		} else if err != nil && (!errors.Is(err, io.EOF) || len(piece)+len(long) == 0) {
+			continue
+		}
+		if err != nil && (!errors.Is(err, io.EOF) || (len(piece) == 0 && !begun)) {
 			return nil, err
-		} else if long != nil {
-			piece = append(long, piece...)
 		}
 		l.number++
-		if tooLong || len(piece) > l.limit+1 {
+		if tooLong {
 			return nil, errTooLong
+		}
+		if long != nil {
+			piece = append(long, piece...)
 		}
 		return bytes.TrimRight(piece, "\r\n"), nil
 	}

@@ -24,6 +24,11 @@ func newClient(t *testing.T, opts ...webhook.Option) *webhook.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return client
 }
 
@@ -72,8 +77,8 @@ func verifyAll(t *testing.T, to *sink, delivery webhook.Delivery) {
 	}
 	for _, r := range to.requests() {
 		match, err := verifier.Verify(signature.Request{Header: r.Header, Body: r.Body}, time.Now())
-		if err != nil || match.ID != delivery.ID || string(r.Body) != `{"n":1}` {
-			t.Errorf("id %q, not %q; body %s: %v", match.ID, delivery.ID, r.Body, err)
+		if err != nil || match.ID != delivery.MessageID || string(r.Body) != `{"n":1}` {
+			t.Errorf("id %q, not %q; body %s: %v", match.ID, delivery.MessageID, r.Body, err)
 		}
 	}
 }
@@ -159,7 +164,7 @@ func TestClient_honoursRetryAfter(t *testing.T) {
 	if wait := delivery.Attempts[1].At.Sub(delivery.Attempts[0].At); wait < time.Second {
 		t.Errorf("waited %s only", wait)
 	}
-	if delivery.ID != "msg_x" || to.requests()[0].Header.Get("X-A") != "1" {
+	if delivery.MessageID != "msg_x" || to.requests()[0].Header.Get("X-A") != "1" {
 		t.Errorf("options were lost: %+v", delivery)
 	}
 }
@@ -198,6 +203,10 @@ func TestNew_refuses(t *testing.T) {
 		"negative retries":        webhook.WithRetries(-1),
 		"negative timeout":        webhook.WithTimeout(-1),
 		"no backoff":              webhook.WithBackoff(0, 0),
+		"longest below first":     webhook.WithBackoff(2, 1),
+		"no concurrency":          webhook.WithConcurrency(0),
+		"negative history":        webhook.WithHistory(-1),
+		"no logger":               webhook.WithLogger(nil),
 	} {
 		if _, err := webhook.New(opt); err == nil {
 			t.Errorf("%s was accepted", name)

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 )
 
 // Errors of Send. The last attempt's own error is wrapped as well.
@@ -26,12 +28,24 @@ const (
 	StatusFailed   Status = "failed"   // given up
 )
 
+func statuses() []Status {
+	return []Status{StatusPending, StatusSending, StatusRetrying, StatusSuccess, StatusFailed}
+}
+
 // Delivery is one payload on its way to one URL, with every attempt made so far.
 type Delivery struct {
-	ID       string // the webhook's id, the same on every attempt
-	URL      string // as given; use Redact before showing it
-	Status   Status
-	Attempts []Attempt
+	ID        string // this delivery's own
+	MessageID string // the webhook's id, the same on every attempt and for every URL; the receiver sees it
+	URL       string // as given; use Redact before showing it
+	Status    Status
+	CreatedAt time.Time
+	Attempts  []Attempt
+}
+
+// clone shares nothing that somebody might change, but for the beginnings of responses.
+func (d Delivery) clone() Delivery {
+	d.Attempts = slices.Clone(d.Attempts)
+	return d
 }
 
 // Last is the latest attempt, or the zero value when there was none.
@@ -50,5 +64,5 @@ func (d *Delivery) failure(cause error) error {
 	return fmt.Errorf("%w to %s after %d %s: %w", ErrNotDelivered, Redact(d.URL), len(d.Attempts), attempts, cause)
 }
 
-// newID makes a random webhook id. It has no ".", which Standard Webhooks forbids in one.
-func newID() string { return "msg_" + rand.Text() }
+// newID makes a random id. It has no ".", which Standard Webhooks forbids in one.
+func newID(prefix string) string { return prefix + rand.Text() }

@@ -1,17 +1,22 @@
 // Package webhook sends webhooks: signed, over HTTP, and again when that makes sense.
 //
-// There are two levels. A [Sender] makes exactly one attempt and says what came of it; a service with its own
-// queue and schedule (Signet's producer) builds on that. A [Client] sends one payload from a program that has
-// no queue: it retries in the caller's goroutine, with exponential backoff and jitter, and honours Retry-After.
+// There are three levels. A [Sender] makes exactly one attempt and says what came of it; a service with its own
+// queue and schedule (Signet's producer) builds on that. A [Client] sends payloads from a program that has no
+// queue: it retries in the caller's goroutine, with exponential backoff and jitter, honours Retry-After, and
+// remembers what became of the latest deliveries. An [Emitter] sends an [Event] to everybody who is subscribed to
+// its type.
 //
 //	client, err := webhook.New(webhook.WithSecret("whsec_…"))
 //	…
+//	defer client.Close()
 //	delivery, err := client.Send(ctx, "https://example.com/webhook", payload)
 //
-// The bytes that are signed are the bytes that are sent. Redirects are never followed: a signed body must not
-// wander to a host nobody chose, and a receiver that moved has to say so to its owner.
+// The bytes that are signed are the bytes that are sent, and every attempt sends the same ones under the same id;
+// only the time that a scheme signs is the attempt's own, as receivers refuse old ones. An attempt is one request:
+// what net/http would send a second time by itself is counted here, or not sent. Redirects are never followed: a
+// signed body must not wander to a host nobody chose, and a receiver that moved has to say so to its owner.
 //
-// The package keeps nothing: what must survive the process belongs into a store. It does not restrict the
-// addresses it connects to either; a program that sends to URLs of strangers passes an [http.Client] whose
-// dialer does.
+// What is remembered is in memory, bounded and gone with the process: what must survive it belongs into a store.
+// The package does not restrict the addresses it connects to either; a program that sends to URLs of strangers
+// passes an [http.Client] whose dialer does.
 package webhook

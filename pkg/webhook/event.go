@@ -13,10 +13,30 @@ var ErrInvalidEvent = errors.New("webhook: invalid event")
 // Event is what a webhook tells, in the envelope that the Standard Webhooks specification suggests:
 // {"id","type","timestamp","data"}.
 type Event struct {
-	ID        string
-	Type      string
-	Timestamp time.Time
+	ID        string          // Send and Emit make one up where it is empty
+	Type      string          // such as order.completed, see ValidType
+	Timestamp time.Time       // when it happened; Send and Emit put in the present where it is zero
 	Data      json.RawMessage // any JSON value
+}
+
+// NewEvent makes an event of what encoding/json makes of data. The error is [ErrPayload].
+func NewEvent(eventType string, data any) (Event, error) {
+	encoded, err := encode(data)
+	if err != nil {
+		return Event{}, err
+	}
+	return Event{Type: eventType, Data: encoded}, nil
+}
+
+// complete fills in what may be left out.
+func (e Event) complete(id string, now time.Time) Event {
+	if e.ID == "" {
+		e.ID = id
+	}
+	if e.Timestamp.IsZero() {
+		e.Timestamp = now.Truncate(time.Millisecond)
+	}
+	return e
 }
 
 // Encode builds the envelope. Data goes into it byte for byte: numbers keep their digits and strings their

@@ -1,4 +1,7 @@
 package webhook
 
-// ParseRetryAfter lets the tests feed it what no HTTP server would send.
-var ParseRetryAfter = parseRetryAfter
+// What the tests feed with things that no HTTP server would send, or that take no known time.
+var (
+	ParseRetryAfter = parseRetryAfter
+	PercentilesOf   = percentiles
+)

@@ -54,14 +54,14 @@ type Request struct {
 	Body    []byte      // signed and sent as it is; not changed
 	Signer  *signature.Signer
 	Timeout time.Duration // for the whole attempt; 0: DefaultTimeout
+
+	once bool // however the connection ends, the transport does not send it again by itself
 }
 
 // Attempt sends r once and waits for the answer, at most r.Timeout and as long as ctx lasts.
 func (s *Sender) Attempt(ctx context.Context, r Request) Attempt {
 	started := time.Now()
-	if r.Time.IsZero() {
-		r.Time = started
-	}
+	r.complete(started)
 	if r.Timeout <= 0 {
 		r.Timeout = DefaultTimeout
 	}
@@ -71,6 +71,9 @@ func (s *Sender) Attempt(ctx context.Context, r Request) Attempt {
 	attempt := Attempt{At: r.Time}
 	request, err := s.request(ctx, r)
 	if err == nil {
+		if r.once {
+			hideKeys(request.Header)
+		}
 		err = s.exchange(request, started, &attempt)
 	}
 	attempt.Duration = time.Since(started)
@@ -81,12 +84,26 @@ func (s *Sender) Attempt(ctx context.Context, r Request) Attempt {
 	return attempt
 }
 
-// request builds and signs. The signature's headers are set last and under canonical names, so that nothing
-// the caller put into Header is sent in their place or beside them.
-func (s *Sender) request(ctx context.Context, r Request) (*http.Request, error) {
+// complete fills in what may be left out of what is sent.
+func (r *Request) complete(now time.Time) {
 	if r.Method == "" {
 		r.Method = http.MethodPost
 	}
+	if r.Time.IsZero() {
+		r.Time = now
+	}
+}
+
+// Prepare builds and signs what Attempt would send, without sending it. Errors are [ErrInvalidURL] and
+// [ErrUnsendable].
+func (s *Sender) Prepare(ctx context.Context, r Request) (*http.Request, error) {
+	r.complete(time.Now())
+	return s.request(ctx, r)
+}
+
+// request builds and signs. The signature's headers are set last and under canonical names, so that nothing
+// the caller put into Header is sent in their place or beside them.
+func (s *Sender) request(ctx context.Context, r Request) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
 		return nil, cmp.Or(checkURL(r.URL), fmt.Errorf("%w: the method or URL is malformed", ErrUnsendable))
@@ -97,10 +114,18 @@ func (s *Sender) request(ctx context.Context, r Request) (*http.Request, error) 
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", s.userAgent)
 	for name, values := range r.Header {
+		if len(values) > 0 && http.CanonicalHeaderKey(name) == "Host" {
+			request.Host = values[0] // net/http sends no other
+			continue
+		}
 		request.Header.Del(name)
 		for _, value := range values {
 			request.Header.Add(name, value)
 		}
+	}
+	if user := request.URL.User; user != nil && request.Header.Get("Authorization") == "" {
+		password, _ := user.Password()
+		request.SetBasicAuth(user.Username(), password)
 	}
 	if r.Signer != nil {
 		out := signature.Outgoing{
@@ -124,6 +149,18 @@ func nameAttempt(h http.Header, id string) {
 	}
 	if id != "" {
 		h.Set("Idempotency-Key", id)
+	}
+}
+
+// hideKeys writes the names of idempotency keys in lower case, which is the same to receivers. Under the names it
+// knows, net/http takes them for leave to send a request a second time when its connection was cut before the
+// answer: an attempt that nobody counts.
+func hideKeys(h http.Header) {
+	for canonical, hidden := range map[string]string{"Idempotency-Key": "idempotency-key", "X-Idempotency-Key": "x-idempotency-key"} {
+		if values, ok := h[canonical]; ok {
+			delete(h, canonical)
+			h[hidden] = values
+		}
 	}
 }
 
@@ -167,10 +204,6 @@ func readStart(from io.Reader) []byte {
 func (s *Sender) send(request *http.Request) (*http.Response, error) {
 	if s.client.Transport == nil || s.client.Jar != nil || s.client.Timeout != 0 {
 		return s.client.Do(request)
-	}
-	if user := request.URL.User; user != nil && request.Header.Get("Authorization") == "" {
-		password, _ := user.Password()
-		request.SetBasicAuth(user.Username(), password)
 	}
 	return s.client.Transport.RoundTrip(request)
 }

@@ -14,6 +14,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // received is one request as it arrived.
 type received struct {
+	Method string
 	Header http.Header
 	Body   []byte
 }
@@ -33,7 +34,7 @@ func newSink(t *testing.T, answer func(n int, w http.ResponseWriter)) *sink {
 		body, _ := io.ReadAll(r.Body)
 		s.mu.Lock()
 		n := len(s.seen)
-		s.seen = append(s.seen, received{r.Header.Clone(), body})
+		s.seen = append(s.seen, received{r.Method, r.Header.Clone(), body})
 		s.mu.Unlock()
 		answer(n, w)
 	}))

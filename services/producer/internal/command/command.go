@@ -82,6 +82,8 @@ func newRoot(s Surroundings) *cobra.Command {
 		},
 		newSecret(s),
 		newSend(s),
+		newBatch(s),
+		newExamples(s),
 	)
 	return root
 }

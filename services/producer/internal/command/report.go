@@ -11,7 +11,7 @@ import (
 
 // result is a delivery as --json prints it.
 type result struct {
-	ID             string          `json:"id"`
+	ID             string          `json:"id"` // the webhook's, which the receiver sees
 	URL            string          `json:"url"`
 	Status         webhook.Status  `json:"status"`
 	Attempts       []attemptResult `json:"attempts"`
@@ -38,7 +38,7 @@ func (f sendFlags) report(to io.Writer, d webhook.Delivery, took time.Duration) 
 	}
 	last := d.Last()
 	_, err := fmt.Fprintf(to, "id        %s\nstatus    %s\nattempts  %d\nresponse  %s\ntime      %s\n",
-		d.ID, d.Status, len(d.Attempts), answer(last), took.Round(time.Millisecond))
+		d.MessageID, d.Status, len(d.Attempts), answer(last), took.Round(time.Millisecond))
 	return err
 }
 
@@ -59,7 +59,7 @@ func answer(a webhook.Attempt) string {
 func resultOf(d webhook.Delivery, took time.Duration) result {
 	last := d.Last()
 	r := result{
-		ID: d.ID, URL: webhook.Redact(d.URL), Status: d.Status, ResponseStatus: last.StatusCode,
+		ID: d.MessageID, URL: webhook.Redact(d.URL), Status: d.Status, ResponseStatus: last.StatusCode,
 		Response: string(last.Response), DurationMS: milliseconds(took), Attempts: make([]attemptResult, len(d.Attempts)),
 	}
 	if last.Err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"example.com/signet/pkg/relay"
 	"example.com/signet/pkg/signature"
+	"example.com/signet/pkg/webhook"
 )
 
 // ErrNotFound says that no endpoint has that id.
@@ -74,7 +75,7 @@ func (l Live) Label() string {
 
 func (l *Live) wants(eventType string) bool {
 	for _, pattern := range l.events {
-		if Match(pattern, eventType) {
+		if webhook.Match(pattern, eventType) {
 			return true
 		}
 	}

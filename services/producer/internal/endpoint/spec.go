@@ -12,6 +12,7 @@ import (
 
 	"example.com/signet/pkg/relay"
 	"example.com/signet/pkg/signature"
+	"example.com/signet/pkg/webhook"
 )
 
 // Bounds of a Spec.
@@ -134,7 +135,7 @@ func patternsProblem(patterns []string) string {
 		return fmt.Sprintf("must be at most %d patterns", MaxPatterns)
 	}
 	for _, pattern := range patterns {
-		if !ValidPattern(pattern) {
+		if !webhook.ValidPattern(pattern) {
 			return fmt.Sprintf("must be event types such as order.completed, beginnings such as order.*, or *; not %q", pattern)
 		}
 	}

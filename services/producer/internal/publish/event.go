@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/signet/pkg/relay"
-	"example.com/signet/services/producer/internal/endpoint"
+	"example.com/signet/pkg/webhook"
 	"example.com/signet/services/producer/internal/jsontext"
 )
 
@@ -48,8 +48,8 @@ func (e *InvalidError) Error() string {
 func (e Event) check(index int) *InvalidError {
 	wrong := func(field, problem string) *InvalidError { return &InvalidError{index, field, problem} }
 	switch {
-	case !endpoint.ValidType(e.Type):
-		return wrong("type", fmt.Sprintf("must be 1 to %d letters, digits or any of . _ - / :", endpoint.MaxType))
+	case !webhook.ValidType(e.Type):
+		return wrong("type", fmt.Sprintf("must be 1 to %d letters, digits or any of . _ - / :", webhook.MaxType))
 	case len(e.Data) == 0:
 		return wrong("data", "is required")
 	case len(e.Data) > MaxData:

@@ -1,0 +1,46 @@
+package command
+
+import (
+	"sync"
+
+	"example.com/signet/pkg/signature"
+)
+
+// maxSigners is how many are kept ready. A batch mostly has one secret, or a few.
+const maxSigners = 1000
+
+// signers makes a signer once for each secret and scheme, as some take their time to be made.
+type signers struct {
+	whole  signing // of the batch
+	scheme string
+
+	mu    sync.Mutex
+	ready map[[2]string]*signature.Signer
+}
+
+// Signer finds the signer of an entry. Its errors name the entry's field, or the flag.
+func (s *signers) Signer(secret, scheme string) (*signature.Signer, error) {
+	key := signing{secret, "secret"}
+	if secret == "" {
+		key = s.whole
+	}
+	named := "scheme"
+	if scheme == "" {
+		scheme, named = s.scheme, schemeFlag
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	signer, ok := s.ready[[2]string{key.secret, scheme}]
+	if ok {
+		return signer, nil
+	}
+	signer, err := key.signer(scheme, named)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.ready) >= maxSigners || s.ready == nil {
+		s.ready = map[[2]string]*signature.Signer{}
+	}
+	s.ready[[2]string{key.secret, scheme}] = signer
+	return signer, nil
+}

@@ -97,6 +97,7 @@ func newRoot(s Surroundings) *cobra.Command {
 		newSend(s),
 		newSign(s),
 		newLoad(s),
+		newDoctor(s),
 	)
 	addCompletion(root)
 	return root

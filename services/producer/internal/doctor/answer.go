@@ -49,7 +49,7 @@ func (e *examination) exchange(ctx context.Context, m message, body io.Reader, t
 	return answer{status: response.StatusCode, body: text, took: time.Since(began)}
 }
 
-// took reports whether the receiver took the request.
+// accepted reports whether the receiver took the request.
 func (a answer) accepted() bool { return a.status >= 200 && a.status < 300 }
 
 // refused reports whether the receiver refused the request for good. Some statuses of the client's faults ask for
@@ -80,6 +80,19 @@ func (a answer) String() string {
 		return fmt.Sprintf("was answered %d, which asks the sender to try again", a.status)
 	}
 	return fmt.Sprintf("broke the receiver (%d)", a.status)
+}
+
+// meaning says what it means when this is the answer to a request that was to be refused; empty when it was accepted.
+func (a answer) meaning() string {
+	switch {
+	case a.accepted():
+		return ""
+	case a.status == 0:
+		return "a refusal is an answer; a request that needs no secret must not be able to take a connection, or a process, away"
+	case a.status >= 500:
+		return "anybody can break it without a secret, and what is refused looks like what is to be tried again"
+	}
+	return "what is wrong for good is not refused for good, so it comes again and again"
 }
 
 // told is what an answer may say of the event.

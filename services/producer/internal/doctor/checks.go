@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -31,16 +32,14 @@ func valid() check {
 				return uncomposed(err)
 			}
 			got := e.send(ctx, m)
-			switch {
-			case got.status == 0:
-				e.silent = true
-				return failed(got.String())
-			case !got.accepted():
-				return failed(got.String())
-			case got.tells().duplicate:
-				return failed("was called a duplicate, though its id is new")
+			said := got.String()
+			if got.accepted() && got.tells().duplicate {
+				said = "was called a duplicate, though its id is new"
+			} else if got.accepted() {
+				return passed(fmt.Sprintf("accepted (%d)", got.status))
 			}
-			return passed("accepted" + got.String()[len("was accepted"):])
+			e.silent, e.doubt = got.status == 0, "a valid request "+said
+			return failed(said)
 		},
 	}
 }

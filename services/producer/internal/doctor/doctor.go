@@ -8,6 +8,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -133,9 +134,6 @@ func Run(ctx context.Context, cfg Config, each func(Finding)) (Report, error) {
 	}
 	slow := e.begin(ctx)
 	first := e.examine(ctx, valid())
-	if first.Outcome != Passed {
-		e.doubt = "a valid request " + first.Detail
-	}
 	for _, c := range checks() {
 		switch {
 		case !e.selected(c.name):
@@ -220,8 +218,8 @@ func (e *examination) examine(ctx context.Context, c check) Finding {
 	if ctx.Err() != nil {
 		v = unknown("interrupted")
 	}
-	if v.outcome == Failed && c.threat != "" {
-		v.detail += ": " + c.threat
+	if v.outcome == Failed {
+		v.detail += ": " + cmp.Or(v.means, c.threat)
 	}
 	return Finding{Case: c.name, Title: c.title, Outcome: v.outcome, Detail: v.detail, Took: time.Since(began)}
 }

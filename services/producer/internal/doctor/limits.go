@@ -33,7 +33,7 @@ func oversized() check {
 				case got.dropped():
 					said = "cut off"
 				case !got.refused():
-					return failed(what + " " + got.String())
+					return e.unrefused(what, got)
 				default:
 					said = fmt.Sprintf("refused (%d)", got.status)
 				}
@@ -92,12 +92,12 @@ func slowBody() check {
 			switch {
 			case got.dropped():
 				return passed("cut off after " + after)
-			case got.status >= 400 && got.status < 500:
-				return passed(fmt.Sprintf("refused (%d) after %s", got.status, after))
+			case got.accepted():
+				return failed("a body that was not sent to its end " + got.String())
+			case got.status != 0:
+				return passed(fmt.Sprintf("answered (%d) after %s", got.status, after))
 			case got.reason == unanswered.Late:
 				return failed(fmt.Sprintf("a byte every %s was read for %s and longer", drip.pause, e.cfg.SlowLimit))
-			case got.status != 0:
-				return failed("a body that was not sent to its end " + got.String())
 			}
 			return unknown(got.String())
 		},

@@ -15,12 +15,21 @@ type check struct {
 type verdict struct {
 	outcome Outcome
 	detail  string
+	means   string // of a failure, where it is something else than the check's threat
 }
 
-func passed(detail string) verdict        { return verdict{Passed, detail} }
-func failed(detail string) verdict        { return verdict{Failed, detail} }
-func notApplicable(reason string) verdict { return verdict{NotApplicable, reason} }
-func unknown(reason string) verdict       { return verdict{Unknown, reason} }
+func passed(detail string) verdict        { return verdict{outcome: Passed, detail: detail} }
+func failed(detail string) verdict        { return verdict{outcome: Failed, detail: detail} }
+func notApplicable(reason string) verdict { return verdict{outcome: NotApplicable, detail: reason} }
+func unknown(reason string) verdict       { return verdict{outcome: Unknown, detail: reason} }
+
+// unrefused is the verdict on what was to be refused and was not.
+func (e *examination) unrefused(what string, got answer) verdict {
+	if e.doubt != "" && !got.accepted() {
+		return unknown(what + " " + got.String() + ", but " + e.doubt)
+	}
+	return verdict{Failed, what + " " + got.String(), got.meaning()}
+}
 
 // uncomposed is the verdict on a request that could not even be made.
 func uncomposed(err error) verdict { return unknown("the request cannot be made: " + err.Error()) }
@@ -51,7 +60,7 @@ func (e *examination) refuseAll(ctx context.Context, variants []variant) verdict
 	var last answer
 	for _, v := range variants {
 		if last = e.send(ctx, v.message); !last.refused() {
-			return failed(v.what + " " + last.String())
+			return e.unrefused(v.what, last)
 		}
 	}
 	if e.doubt != "" {

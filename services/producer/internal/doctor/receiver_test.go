@@ -1,0 +1,146 @@
+package doctor_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/signet/pkg/signature"
+	"example.com/signet/services/producer/internal/doctor"
+)
+
+// publicURL is the base that the receiver is known by; nothing listens there.
+const publicURL = "https://hooks.example.com"
+
+// startReceiver builds and runs the real receiver until the test ends, and answers its address.
+func startReceiver(t *testing.T, variables ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "receiver")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
+	build.Dir = "../../../receiver"
+	build.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	port, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := port.Addr().String() // of its own choice it tells the public URL only
+	if err := port.Close(); err != nil {
+		t.Fatal(err)
+	}
+	running := exec.Command(binary) //nolint:noctx // ended by the signal that is to end it
+	running.Env = append(variables, "LOG_FORMAT=json", "RECEIVER_ADDR="+address, "RECEIVER_ADMIN_ADDR=127.0.0.1:0",
+		"RECEIVER_DATABASE_URL=sqlite:"+filepath.Join(dir, "receiver.db"))
+	running.Dir = dir
+	log, err := running.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := running.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ready, ended := make(chan bool, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer close(ready)
+		for lines := bufio.NewScanner(log); lines.Scan(); {
+			var line struct{ Msg string }
+			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
+				ready <- true
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = running.Process.Signal(syscall.SIGTERM)
+		<-ended
+		if err := running.Wait(); err != nil {
+			t.Errorf("receiver: %v", err)
+		}
+	})
+	select {
+	case ok := <-ready:
+		if !ok {
+			t.Fatal("the receiver does not start")
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the receiver is not ready")
+	}
+	return "http://" + address
+}
+
+// described is a scheme that no provider has.
+const described = "hmac-sha512:header=X-Acme-Signature,encoding=base64,id=X-Acme-Id,timestamp=X-Acme-Time,signed={timestamp}.{id}.{body}"
+
+// TestRun_receiver: Signet's own receiver handles every case rightly that applies, in every scheme that can sign, and where
+// it finds the scheme from the headers.
+func TestRun_receiver(t *testing.T) {
+	t.Parallel()
+	type source struct{ path, scheme, secret, old string }
+	variables := []string{"WEBHOOK_SECRET_NEW=" + secret, "WEBHOOK_SECRET_OLD=" + oldSecret}
+	var sources []source
+	for _, scheme := range append(signature.Schemes(), described) {
+		info, err := signature.Describe(scheme)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Detected {
+			sources = append(sources, source{"/webhook", scheme, secret, oldSecret})
+		}
+		if !info.CanSign {
+			continue
+		}
+		name := strings.ReplaceAll(scheme, "-", "_")
+		if scheme == described {
+			name = "acme"
+			variables = append(variables, "ACME_WEBHOOK_SCHEME="+described)
+		}
+		s := source{path: "/webhook/" + name, scheme: scheme}
+		for _, one := range []struct {
+			secret   *string
+			variable string
+		}{{&s.secret, "_WEBHOOK_SECRET="}, {&s.old, "_WEBHOOK_SECRET_OLD="}} {
+			if *one.secret, err = signature.NewSecret(scheme); err != nil {
+				t.Fatal(err)
+			}
+			known := *one.secret
+			if info.PublicKey {
+				if known, err = signature.PublicKey(scheme, known); err != nil {
+					t.Fatal(err)
+				}
+			}
+			variables = append(variables, strings.ToUpper(name)+one.variable+known)
+		}
+		sources = append(sources, s)
+	}
+	variables = append(variables, "RECEIVER_MAX_BODY=1MiB", "RECEIVER_PUBLIC_URL="+publicURL)
+	address := startReceiver(t, variables...)
+	for _, s := range sources {
+		t.Run(s.path+" "+s.scheme, func(t *testing.T) {
+			t.Parallel()
+			cfg := newConfig(t, address+s.path, s.scheme)
+			cfg.PublicURL, cfg.Secret, cfg.OldSecret, cfg.Oversize = publicURL+s.path, s.secret, s.old, 2<<20
+			cfg.Timeout, cfg.SlowLimit = 20*time.Second, 25*time.Second
+			got := run(t, cfg)
+			if !got.Healthy() {
+				t.Errorf("failed %v, unknown %v:\n%+v", named(got, doctor.Failed), named(got, doctor.Unknown), got.Findings)
+			}
+			always := []string{"valid", "raw-bytes", "missing-header", "wrong-secret", "replayed", "duplicate-id", "rotation", "oversized", "media-type", "slow-body"}
+			for _, name := range always {
+				if !slices.Contains(named(got, doctor.Passed), name) {
+					t.Errorf("%s did not pass", name)
+				}
+			}
+		})
+	}
+}

@@ -165,7 +165,7 @@ func (f doctorFlags) config(c *cobra.Command, s Surroundings, url string) (docto
 func (f doctorFlags) check() error {
 	var faults []error
 	if f.tolerance < 0 || f.tolerance > doctor.MaxTolerance {
-		faults = append(faults, fmt.Errorf("--tolerance must be above 0 and at most %s", doctor.MaxTolerance))
+		faults = append(faults, fmt.Errorf("--tolerance must not be negative, and at most %s", doctor.MaxTolerance))
 	}
 	if f.timeout <= 0 || f.timeout > doctor.MaxTimeout {
 		faults = append(faults, fmt.Errorf("--timeout must be above 0 and at most %s", doctor.MaxTimeout))

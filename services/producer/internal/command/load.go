@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -147,7 +148,7 @@ func (f loadFlags) plan(c *cobra.Command, s Surroundings, url string) (p loading
 // check finds every flag that is out of its bounds.
 func (f loadFlags) check() error {
 	var faults []error
-	if !(f.rate > 0 && f.rate <= loading.MaxRate) { // not a number either
+	if math.IsNaN(f.rate) || f.rate <= 0 || f.rate > loading.MaxRate {
 		faults = append(faults, fmt.Errorf("--rate must be above 0 and at most %d", loading.MaxRate))
 	}
 	if f.duration <= 0 || f.duration > loading.MaxDuration {

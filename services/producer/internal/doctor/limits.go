@@ -106,7 +106,7 @@ func slowBody() check {
 
 // drip is a body that comes a byte at a time.
 type drip struct {
-	ctx   context.Context //nolint:containedctx // an io.Reader is told of no other end
+	ctx   context.Context // an io.Reader is told of no other end
 	rest  []byte
 	pause time.Duration
 	begun bool

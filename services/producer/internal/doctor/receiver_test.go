@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -125,17 +126,23 @@ func TestRun_receiver(t *testing.T) {
 	}
 	variables = append(variables, "RECEIVER_MAX_BODY=1MiB", "RECEIVER_PUBLIC_URL="+publicURL)
 	address := startReceiver(t, variables...)
-	for _, s := range sources {
+	reports := make([]doctor.Report, len(sources))
+	faults := make([]error, len(sources))
+	var running sync.WaitGroup
+	for i, s := range sources { // all at once: each waits for a slow sender to be cut off
+		cfg := newConfig(t, address+s.path, s.scheme)
+		cfg.PublicURL, cfg.Secret, cfg.OldSecret, cfg.Oversize = publicURL+s.path, s.secret, s.old, 2<<20
+		cfg.Timeout, cfg.SlowLimit = 30*time.Second, 30*time.Second
+		running.Go(func() { reports[i], faults[i] = doctor.Run(t.Context(), cfg, func(doctor.Finding) {}) })
+	}
+	running.Wait()
+	always := []string{"valid", "raw-bytes", "missing-header", "wrong-secret", "replayed", "duplicate-id", "rotation", "oversized", "media-type", "slow-body"}
+	for i, s := range sources {
 		t.Run(s.path+" "+s.scheme, func(t *testing.T) {
-			t.Parallel()
-			cfg := newConfig(t, address+s.path, s.scheme)
-			cfg.PublicURL, cfg.Secret, cfg.OldSecret, cfg.Oversize = publicURL+s.path, s.secret, s.old, 2<<20
-			cfg.Timeout, cfg.SlowLimit = 20*time.Second, 25*time.Second
-			got := run(t, cfg)
-			if !got.Healthy() {
-				t.Errorf("failed %v, unknown %v:\n%+v", named(got, doctor.Failed), named(got, doctor.Unknown), got.Findings)
+			got := reports[i]
+			if faults[i] != nil || !got.Healthy() {
+				t.Errorf("%v; failed %v, unknown %v:\n%+v", faults[i], named(got, doctor.Failed), named(got, doctor.Unknown), got.Findings)
 			}
-			always := []string{"valid", "raw-bytes", "missing-header", "wrong-secret", "replayed", "duplicate-id", "rotation", "oversized", "media-type", "slow-body"}
 			for _, name := range always {
 				if !slices.Contains(named(got, doctor.Passed), name) {
 					t.Errorf("%s did not pass", name)

@@ -219,17 +219,17 @@ func TestResult_Write(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			if start, ok := token.(xml.StartElement); ok && start.Name.Local == "path" {
+			if start, ok := token.(xml.StartElement); ok && start.Name.Local == "polyline" {
 				paths++
 				for _, a := range start.Attr {
 					if strings.Contains(a.Value, "NaN") || strings.Contains(a.Value, "Inf") {
-						t.Errorf("%s: a path of %s", name, a.Value)
+						t.Errorf("%s: a line of %s", name, a.Value)
 					}
 				}
 			}
 		}
-		if paths < 6 {
-			t.Errorf("%s: %d paths", name, paths)
+		if paths != 6 { // percentiles, three latencies, two rates
+			t.Errorf("%s: %d lines", name, paths)
 		}
 		for _, want := range []string{"<title>a &lt;b&gt;</title>", "<pre>x &amp; y</pre>", "</svg>\n</html>"} {
 			if !strings.Contains(page.String(), want) {

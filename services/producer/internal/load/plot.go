@@ -1,7 +1,6 @@
 package load
 
 import (
-	"cmp"
 	"fmt"
 	"html"
 	"io"
@@ -159,11 +158,11 @@ func (c chart) draw(b *strings.Builder, top int) {
 			marginX, y(v), right, marginX-6, y(v)+4, name)
 	}
 	for i, l := range c.lines {
-		var d strings.Builder
-		for j, p := range l.points {
-			fmt.Fprintf(&d, "%s%.1f %.1f", cmp.Or(map[bool]string{true: "M"}[j == 0], "L"), x(p.x), y(p.y))
+		var places []string
+		for _, p := range l.points {
+			places = append(places, fmt.Sprintf("%.1f,%.1f", x(p.x), y(p.y)))
 		}
-		fmt.Fprintf(b, `<path d="%s" fill="none" stroke="%s" stroke-width="1.5"/>`+"\n", d.String(), l.colour)
+		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="1.5"/>`+"\n", strings.Join(places, " "), l.colour)
 		fmt.Fprintf(b, `<text x="%d" y="%d" fill="%s" text-anchor="end">%s</text>`+"\n", right-90*i, top+18, l.colour, l.name)
 	}
 }

@@ -55,7 +55,12 @@ func (t Template) Fill(id string, at time.Time) []byte {
 // NewID is a random id that every scheme can sign: letters, digits and a low line.
 func NewID() string { return "evt_" + rand.Text() }
 
-// Respell writes a JSON text in other bytes that mean the same.
+// Respell writes a JSON text in other bytes that mean the same: with a space inside the brackets of an object or a list,
+// as some schemes want a body to begin and end with those, and around anything else.
 func Respell(body []byte) []byte {
-	return bytes.Join([][]byte{[]byte(" "), body, []byte("\n")}, nil)
+	space := []byte(" ")
+	if n := len(body); n > 1 && (body[0] == '{' || body[0] == '[') {
+		return bytes.Join([][]byte{body[:1], body[1 : n-1], body[n-1:]}, space)
+	}
+	return bytes.Join([][]byte{nil, body, nil}, space)
 }

@@ -66,10 +66,11 @@ func TestDefault(t *testing.T) {
 
 func TestRespell(t *testing.T) {
 	t.Parallel()
-	body := []byte(`{"x":[1.10]}`)
-	other := sample.Respell(body)
-	var a, b any
-	if json.Unmarshal(body, &a) != nil || json.Unmarshal(other, &b) != nil || !reflect.DeepEqual(a, b) || string(body) == string(other) {
-		t.Errorf("%s became %s", body, other)
+	for _, body := range []string{`{"x":[1.10]}`, `[]`, `"x"`, `1`} {
+		other := sample.Respell([]byte(body))
+		var a, b any
+		if json.Unmarshal([]byte(body), &a) != nil || json.Unmarshal(other, &b) != nil || !reflect.DeepEqual(a, b) || body == string(other) {
+			t.Errorf("%s became %s", body, other)
+		}
 	}
 }

@@ -65,8 +65,8 @@ func watch(c *cobra.Command, ran *bool) {
 
 func newRoot(s Surroundings) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "producer",
-		Short:         "Publishes events and delivers them as signed webhooks until they arrive",
+		Use:   "producer",
+		Short: "Publishes events and delivers them as signed webhooks until they arrive",
 		Example: `  producer                                                  # run the service
   producer send http://localhost:8000/webhook --payload '{}' # without one
   producer COMMAND --help                                   # each has examples`,
@@ -109,6 +109,7 @@ func addCompletion(root *cobra.Command) {
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {
 			c.Args = noArguments
+			c.RunE = func(*cobra.Command, []string) error { return usage("name the shell: bash, fish, powershell or zsh") }
 			c.Example = `  source <(producer completion bash)                                     # for this shell
   producer completion zsh > "${fpath[1]}/_producer"                      # for every zsh
   docker run --rm signet/producer completion fish > ~/.config/fish/completions/producer.fish`

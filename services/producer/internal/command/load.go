@@ -205,4 +205,3 @@ func writeFile(path string, write func(io.Writer) error) error {
 	}
 	return errors.Join(write(file), file.Close())
 }
-

@@ -208,21 +208,15 @@ type doctorTable struct {
 }
 
 func (t doctorTable) row(f doctor.Finding) error {
-	word, colour := "ok", terminal.Green
+	word, colour, what := "ok", terminal.Green, f.Title+": "+f.Detail
 	switch f.Outcome {
 	case doctor.Failed:
-		word, colour = "FAILED", terminal.Red
+		word, colour, what = "FAILED", terminal.Red, f.Detail
 	case doctor.Unknown:
 		word, colour = "?", terminal.Yellow
 	case doctor.NotApplicable:
-		word, colour = "-", terminal.Grey
+		word, colour, what = "-", terminal.Grey, "not applicable: "+f.Detail
 	case doctor.Passed:
-	}
-	what := f.Title + ": " + f.Detail
-	if f.Outcome == doctor.Failed {
-		what = f.Detail
-	} else if f.Outcome == doctor.NotApplicable {
-		what = "not applicable: " + f.Detail
 	}
 	_, err := fmt.Fprintf(t.to, "%s %-18s %s\n", t.palette.Paint(colour, fmt.Sprintf("%-6s", word)), f.Case, what)
 	return err

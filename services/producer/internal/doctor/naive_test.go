@@ -94,9 +94,9 @@ func (n *naive) fails(w http.ResponseWriter, r *http.Request) bool {
 }
 
 func (n *naive) read(w http.ResponseWriter, r *http.Request) ([]byte, int) {
-	switch {
-	case n.fault == "no limit":
-	case n.fault == "limit by the length alone":
+	switch n.fault {
+	case "no limit":
+	case "limit by the length alone":
 		if r.ContentLength > bodyLimit {
 			return nil, http.StatusRequestEntityTooLarge
 		}

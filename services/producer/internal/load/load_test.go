@@ -210,7 +210,10 @@ func TestResult_Write(t *testing.T) {
 		if err := errors.Join(r.WriteSVG(&svg), r.WriteHTML(&page, "a <b>", "x & y")); err != nil {
 			t.Fatal(err)
 		}
-		paths, decoder := 0, xml.NewDecoder(&svg)
+		if strings.Contains(svg.String(), "%!") || strings.Contains(page.String(), "%!") {
+			t.Errorf("%s: a number that could not be written", name)
+		}
+		lines, decoder := 0, xml.NewDecoder(&svg)
 		for {
 			token, err := decoder.Token()
 			if errors.Is(err, io.EOF) {
@@ -220,7 +223,7 @@ func TestResult_Write(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			if start, ok := token.(xml.StartElement); ok && start.Name.Local == "polyline" {
-				paths++
+				lines++
 				for _, a := range start.Attr {
 					if strings.Contains(a.Value, "NaN") || strings.Contains(a.Value, "Inf") {
 						t.Errorf("%s: a line of %s", name, a.Value)
@@ -228,8 +231,8 @@ func TestResult_Write(t *testing.T) {
 				}
 			}
 		}
-		if paths != 6 { // percentiles, three latencies, two rates
-			t.Errorf("%s: %d lines", name, paths)
+		if lines != 6 { // percentiles, three latencies, two rates
+			t.Errorf("%s: %d lines", name, lines)
 		}
 		for _, want := range []string{"<title>a &lt;b&gt;</title>", "<pre>x &amp; y</pre>", "</svg>\n</html>"} {
 			if !strings.Contains(page.String(), want) {

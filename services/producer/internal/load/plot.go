@@ -151,7 +151,8 @@ func (c chart) draw(b *strings.Builder, top int) {
 	y := func(v float64) float64 { return low - c.y.at(v)*(low-high) }
 	fmt.Fprintf(b, `<text x="%d" y="%d" font-weight="bold">%s</text>`+"\n", marginX, top+18, html.EscapeString(c.title))
 	for v, name := range c.x.ticks {
-		fmt.Fprintf(b, `<path d="M%.1f %.1fV%.1f" stroke="#ddd"/><text x="%[1].1f" y="%[4].1f" text-anchor="middle">%s</text>`+"\n", x(v), high, low, low+16, name)
+		fmt.Fprintf(b, `<path d="M%.1f %.1fV%.1f" stroke="#ddd"/><text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`+"\n",
+			x(v), high, low, x(v), low+16, name)
 	}
 	for v, name := range c.y.ticks {
 		fmt.Fprintf(b, `<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",

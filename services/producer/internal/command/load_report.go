@@ -59,7 +59,7 @@ func (r loadReport) text(to io.Writer, palette terminal.Palette) error {
 		{"errors", cmp.Or(strings.Join(faults, ", "), "none")},
 		{"latency", strings.Join(latency, ", ")},
 		{"", "from when each request was due until its answer was read"},
-		{"waited", fmt.Sprintf("%d requests for a free connection, at most %s", r.Waited, short(r.LongestWait))},
+		{"waited", fmt.Sprintf("%d of them for a free connection, at most %s", r.Waited, short(r.LongestWait))},
 	}
 	if r.Interrupted {
 		lines = append(lines, [2]string{"", palette.Paint(terminal.Yellow, "interrupted before its end")})

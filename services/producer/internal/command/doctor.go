@@ -21,9 +21,9 @@ import (
 
 // doctorFlags are whom to examine, and where to report it.
 type doctorFlags struct {
-	signing    signing
+	signing    keyFlags
 	oldSecret  string
-	payload    payload
+	payload    payloadFlags
 	headers    []string
 	publicURL  string
 	tolerance  time.Duration

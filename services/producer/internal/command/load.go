@@ -26,8 +26,8 @@ type loadFlags struct {
 	duration    time.Duration
 	connections int
 	timeout     time.Duration
-	payload     payload
-	signing     signing
+	payload     payloadFlags
+	signing     keyFlags
 	unsigned    bool
 	headers     []string
 	insecure    bool

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,15 +17,15 @@ import (
 	"example.com/signet/pkg/webhook"
 )
 
-// signing is what commands that sign are told of it.
-type signing struct {
+// keyFlags are what commands that sign are told of it.
+type keyFlags struct {
 	secrets     []string
 	secretFiles []string
 	scheme      string
 }
 
 // add adds the flags; several says what more than one secret means.
-func (g *signing) add(c *cobra.Command, several string) {
+func (g *keyFlags) add(c *cobra.Command, several string) {
 	flags := c.Flags()
 	flags.StringArrayVar(&g.secrets, "secret", nil, "sign with this secret (or set WEBHOOK_SECRET, which other users of the machine cannot see)"+several)
 	flags.StringArrayVar(&g.secretFiles, "secret-file", nil, "sign with the secret in this file"+several)
@@ -35,7 +36,7 @@ func (g *signing) add(c *cobra.Command, several string) {
 // resolve finds secrets and scheme, and proves that they fit. There is at least one secret; those of --secret stand
 // before those of --secret-file, and the environment's counts only without either. Errors are of usage and hold no
 // secret.
-func (g *signing) resolve(s Surroundings) (scheme string, secrets []string, err error) {
+func (g *keyFlags) resolve(s Surroundings) (scheme string, secrets []string, err error) {
 	secrets = append(secrets, g.secrets...)
 	for _, file := range g.secretFiles {
 		value, err := readSecret([]string{"WEBHOOK_SECRET_FILE=" + file})
@@ -81,31 +82,39 @@ func readSecret(environ []string) (string, error) {
 	return env["WEBHOOK_SECRET"], nil
 }
 
-// payload is the body that a command is given.
-type payload struct{ inline, file string }
+// payloadFlags are where the body is that a command is given.
+type payloadFlags struct{ inline, file string }
 
-func (p *payload) add(c *cobra.Command, what string) {
+func (p *payloadFlags) add(c *cobra.Command, what string) {
 	c.Flags().StringVar(&p.inline, "payload", "", what)
 	c.Flags().StringVar(&p.file, "payload-file", "", "read it from this file; - is standard input")
 	c.MarkFlagsMutuallyExclusive("payload", "payload-file")
 }
 
 // read returns the bytes, or otherwise where neither flag is given.
-func (p *payload) read(c *cobra.Command, s Surroundings, otherwise string) ([]byte, error) {
+func (p *payloadFlags) read(c *cobra.Command, s Surroundings, otherwise string) ([]byte, error) {
 	switch {
 	case c.Flags().Changed("payload"):
 		return []byte(p.inline), nil
 	case p.file == "":
 		return []byte(otherwise), nil
 	case p.file == "-":
-		return readAtMost(s.In)
+		return readPayload(s.In)
 	}
 	file, err := os.Open(p.file)
 	if err != nil {
 		return nil, service.UsageError{Err: fmt.Errorf("--payload-file: %w", err)}
 	}
-	body, err := readAtMost(file)
+	body, err := readPayload(file)
 	return body, errors.Join(err, file.Close())
+}
+
+func readPayload(from io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(from, maxPayload+1))
+	if err == nil && len(body) > maxPayload {
+		err = usage(fmt.Sprintf("--payload-file has more than %d bytes", maxPayload))
+	}
+	return body, err
 }
 
 // checkURL wants a URL that requests can go to. Its error does not repeat the URL, which may hold a password.

@@ -19,8 +19,8 @@ import (
 
 // signFlags are what is to be signed, and how it is to be printed.
 type signFlags struct {
-	payload payload
-	signing signing
+	payload payloadFlags
+	signing keyFlags
 	headers []string
 	id, at  string
 	method  string

@@ -140,19 +140,15 @@ func (i *Intake) read(c *fiber.Ctx, src *source.Source, r signature.Request, now
 		return relay.Draft{}, unproven(err)
 	}
 	match.ID, match.EventType = strings.Clone(match.ID), strings.Clone(match.EventType)
-	document, refused := readDocument(c, src, match.Scheme, r.Body)
+	envelope, refused := readDocument(c, src, match.Scheme, r.Body)
 	if refused != nil {
 		return relay.Draft{}, refused
 	}
-	var bodyID string
-	if name := src.BodyID(match.Scheme); name != "" {
-		bodyID = event.Text(document, name)
-	}
-	eventType := i.eventType(match, document, src.Name())
+	eventType := i.eventType(match, &envelope, src.Name())
 	return relay.Draft{
 		Source:    src.Name(),
 		Type:      eventType,
-		DedupeKey: dedupeKey(&c.Request().Header, match, bodyID, r.Body, src.ReplayGuard()),
+		DedupeKey: dedupeKey(&c.Request().Header, match, envelope.ID(), r.Body, src.ReplayGuard()),
 		Headers:   headersJSON(&c.Request().Header),
 		Body:      append([]byte(nil), r.Body...),
 		Targets:   i.cfg.Router.Targets(eventType),
@@ -175,54 +171,58 @@ func (i *Intake) request(c *fiber.Ctx, body []byte) signature.Request {
 	}
 }
 
-// readDocument finds the JSON in a body whose signature is good, or nothing in a form that has none.
-func readDocument(c *fiber.Ctx, src *source.Source, scheme string, body []byte) ([]byte, *refusal) {
+// readDocument reads the JSON in a body whose signature is good, or nothing in a form that has none.
+func readDocument(c *fiber.Ctx, src *source.Source, scheme string, body []byte) (event.Envelope, *refusal) {
 	if encoded(&c.Request().Header) {
-		return nil, &refusal{codeUnsupportedMedia, "content_encoding", nil}
+		return event.Envelope{}, &refusal{codeUnsupportedMedia, "content_encoding", nil}
 	}
+	bodyID := src.BodyID(scheme)
 	switch src.Media(string(c.Request().Header.ContentType()), scheme) {
 	case source.JSON:
-		return validJSON(body)
+		return openJSON(body, bodyID)
 	case source.Undeclared:
-		if event.IsJSON(body) {
-			return body, nil
+		if envelope, ok := event.Open(body, bodyID); ok {
+			return envelope, nil
 		}
 	case source.Payload:
 		payload, ok := event.FormPayload(body)
 		if !ok {
-			return nil, &refusal{codeUnsupportedMedia, "form_without_payload", nil}
+			return event.Envelope{}, &refusal{codeUnsupportedMedia, "form_without_payload", nil}
 		}
-		return validJSON(payload)
+		return openJSON(payload, bodyID)
 	case source.Fields:
 		if !event.IsJSON(body) { // or else a JSON event that somebody calls a form
-			return fieldsDocument(body), nil
+			return openFields(body, bodyID), nil
 		}
 	case source.Refused:
 	}
-	return nil, &refusal{codeUnsupportedMedia, "media_type", fmt.Errorf("the Content-Type is %.64q", c.Request().Header.ContentType())}
+	return event.Envelope{}, &refusal{codeUnsupportedMedia, "media_type", fmt.Errorf("the Content-Type is %.64q", c.Request().Header.ContentType())}
 }
 
-// fieldsDocument is the JSON that Slack sends in the one field of some of its forms. Other forms have none.
-func fieldsDocument(form []byte) []byte {
-	if payload, ok := event.FormPayload(form); ok && event.IsJSON(payload) {
-		return payload
+// openFields opens the JSON that Slack sends in the one field of some of its forms. Other forms have none.
+func openFields(form []byte, bodyID string) event.Envelope {
+	payload, ok := event.FormPayload(form)
+	if !ok {
+		return event.Envelope{}
 	}
-	return nil
+	envelope, _ := event.Open(payload, bodyID)
+	return envelope
 }
 
-func validJSON(document []byte) ([]byte, *refusal) {
-	if !event.IsJSON(document) {
-		return nil, &refusal{codeInvalidJSON, "invalid_json", nil}
+func openJSON(document []byte, bodyID string) (event.Envelope, *refusal) {
+	envelope, ok := event.Open(document, bodyID)
+	if !ok {
+		return event.Envelope{}, &refusal{codeInvalidJSON, "invalid_json", nil}
 	}
-	return document, nil
+	return envelope, nil
 }
 
 // eventType is the verified scheme's own header, or else what the event says of itself. A type that cannot be
 // kept is no ground to lose an event that is genuine.
-func (i *Intake) eventType(match signature.Match, document []byte, sourceName string) string {
+func (i *Intake) eventType(match signature.Match, envelope *event.Envelope, sourceName string) string {
 	stated := match.EventType
 	if stated == "" {
-		stated = event.Type(document)
+		stated = string(envelope.Type())
 	}
 	kept, ok := event.CleanType(stated)
 	if !ok {

@@ -15,7 +15,8 @@ type Reply struct {
 	Status int
 	// ContentType is to be sent even where there is no body. Empty: send none.
 	ContentType string
-	Body        []byte
+	// Body is memory of its own, and no part of the request.
+	Body []byte
 }
 
 // handshake is a scheme's way to make sure that an endpoint is its owner's.

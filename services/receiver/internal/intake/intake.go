@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -49,11 +50,14 @@ type Config struct {
 
 // Intake takes webhooks in. It is safe for concurrent use.
 type Intake struct {
-	cfg Config
+	cfg      Config
+	requests sync.Pool // of *incoming
 }
 
 // New makes an intake.
-func New(cfg Config) *Intake { return &Intake{cfg: cfg} }
+func New(cfg Config) *Intake {
+	return &Intake{cfg: cfg, requests: sync.Pool{New: func() any { return &incoming{} }}}
+}
 
 // Mount adds the intake's routes.
 func (i *Intake) Mount(r fiber.Router) {
@@ -74,15 +78,17 @@ func (i *Intake) receive(c *fiber.Ctx) error {
 	if err != nil {
 		return i.refuse(c, src.Name(), &refusal{codeBodyTooLarge, "body_too_large", nil})
 	}
-	request, now := i.request(c, body), i.cfg.Now()
-	greet, ok, err := src.Handshake(request, now)
+	in := i.begin(c, body)
+	defer i.end(in)
+	now := i.cfg.Now()
+	greet, ok, err := src.Handshake(in.request, now)
 	if err != nil {
 		return i.refuse(c, src.Name(), unproven(err))
 	}
 	if ok {
 		return i.greet(c, src, greet)
 	}
-	draft, refused := i.read(c, src, request, now)
+	draft, refused := i.read(src, in, now)
 	if refused != nil {
 		return i.refuse(c, src.Name(), refused)
 	}
@@ -100,7 +106,9 @@ func (i *Intake) probe(c *fiber.Ctx) error {
 	if !ok {
 		return methodNotAllowed(c)
 	}
-	greet, ok, err := src.Handshake(i.request(c, nil), i.cfg.Now())
+	in := i.begin(c, nil)
+	defer i.end(in)
+	greet, ok, err := src.Handshake(in.request, i.cfg.Now())
 	switch {
 	case err != nil:
 		return i.refuse(c, src.Name(), unproven(err))
@@ -133,88 +141,27 @@ func unproven(err error) *refusal {
 	return &refusal{codeInvalidSignature, signatureReason(err), err}
 }
 
-// read turns a request into a draft, or says why not.
-func (i *Intake) read(c *fiber.Ctx, src *source.Source, r signature.Request, now time.Time) (relay.Draft, *refusal) {
-	match, err := src.Verify(r, now)
+// read turns a request into a draft, or says why not. The draft is in memory of its own.
+func (i *Intake) read(src *source.Source, in *incoming, now time.Time) (relay.Draft, *refusal) {
+	match, err := src.Verify(in.request, now)
 	if err != nil {
 		return relay.Draft{}, unproven(err)
 	}
-	match.ID, match.EventType = strings.Clone(match.ID), strings.Clone(match.EventType)
-	envelope, refused := readDocument(c, src, match.Scheme, r.Body)
+	envelope, refused := in.open(src, match.Scheme)
 	if refused != nil {
 		return relay.Draft{}, refused
 	}
 	eventType := i.eventType(match, &envelope, src.Name())
+	headers, body := in.header.copies(in.request.Body)
 	return relay.Draft{
 		Source:    src.Name(),
 		Type:      eventType,
-		DedupeKey: dedupeKey(&c.Request().Header, match, envelope.ID(), r.Body, src.ReplayGuard()),
-		Headers:   headersJSON(&c.Request().Header),
-		Body:      append([]byte(nil), r.Body...),
+		DedupeKey: dedupeKey(&in.header, match, envelope.ID(), body, src.ReplayGuard()),
+		Headers:   headers,
+		Body:      body,
 		Targets:   i.cfg.Router.Targets(eventType),
 		Redeliver: true,
 	}, nil
-}
-
-// request is what the signature package sees. The URL is spelled as in the request line, because that spelling
-// is what was signed; where the public one is not known, it is the path and query alone, which nobody signs.
-func (i *Intake) request(c *fiber.Ctx, body []byte) signature.Request {
-	target := string(c.Request().Header.RequestURI())
-	if !strings.HasPrefix(target, "/") { // with a host of its own, as for a proxy
-		target = string(c.Request().URI().RequestURI())
-	}
-	return signature.Request{
-		Method: strings.Clone(c.Method()),
-		URL:    i.cfg.PublicURL + target,
-		Header: &header{h: &c.Request().Header},
-		Body:   body,
-	}
-}
-
-// readDocument reads the JSON in a body whose signature is good, or nothing in a form that has none.
-func readDocument(c *fiber.Ctx, src *source.Source, scheme string, body []byte) (event.Envelope, *refusal) {
-	if encoded(&c.Request().Header) {
-		return event.Envelope{}, &refusal{codeUnsupportedMedia, "content_encoding", nil}
-	}
-	bodyID := src.BodyID(scheme)
-	switch src.Media(string(c.Request().Header.ContentType()), scheme) {
-	case source.JSON:
-		return openJSON(body, bodyID)
-	case source.Undeclared:
-		if envelope, ok := event.Open(body, bodyID); ok {
-			return envelope, nil
-		}
-	case source.Payload:
-		payload, ok := event.FormPayload(body)
-		if !ok {
-			return event.Envelope{}, &refusal{codeUnsupportedMedia, "form_without_payload", nil}
-		}
-		return openJSON(payload, bodyID)
-	case source.Fields:
-		if !event.IsJSON(body) { // or else a JSON event that somebody calls a form
-			return openFields(body, bodyID), nil
-		}
-	case source.Refused:
-	}
-	return event.Envelope{}, &refusal{codeUnsupportedMedia, "media_type", fmt.Errorf("the Content-Type is %.64q", c.Request().Header.ContentType())}
-}
-
-// openFields opens the JSON that Slack sends in the one field of some of its forms. Other forms have none.
-func openFields(form []byte, bodyID string) event.Envelope {
-	payload, ok := event.FormPayload(form)
-	if !ok {
-		return event.Envelope{}
-	}
-	envelope, _ := event.Open(payload, bodyID)
-	return envelope
-}
-
-func openJSON(document []byte, bodyID string) (event.Envelope, *refusal) {
-	envelope, ok := event.Open(document, bodyID)
-	if !ok {
-		return event.Envelope{}, &refusal{codeInvalidJSON, "invalid_json", nil}
-	}
-	return envelope, nil
 }
 
 // eventType is the verified scheme's own header, or else what the event says of itself. A type that cannot be
@@ -224,7 +171,7 @@ func (i *Intake) eventType(match signature.Match, envelope *event.Envelope, sour
 	if stated == "" {
 		stated = string(envelope.Type())
 	}
-	kept, ok := event.CleanType(stated)
+	kept, ok := event.CleanType(strings.Clone(stated))
 	if !ok {
 		i.cfg.Log.Info("event type cannot be kept, taken as unknown",
 			zap.String("source", sourceName), zap.Int("length", len(stated)))

@@ -29,3 +29,15 @@ func DedupeKey(raw *fasthttp.RequestHeader, match signature.Match, bodyID string
 	h.read(raw)
 	return dedupeKey(h, match, bodyID, body, guarded)
 }
+
+// MaxTypes is how many types are remembered.
+const MaxTypes = maxTypes
+
+// NewTypes remembers the ways of a router's types.
+func NewTypes(r Router) func(stated string) (eventType string, targets []string, ok bool) {
+	t := newTypes(r)
+	return func(stated string) (string, []string, bool) {
+		r, ok := t.route(stated)
+		return r.eventType, r.targets, ok
+	}
+}

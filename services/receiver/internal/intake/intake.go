@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
 	"go.uber.org/zap"
 
 	"example.com/signet/pkg/relay"
@@ -32,7 +33,7 @@ type Appender interface {
 	Append(ctx context.Context, drafts ...relay.Draft) ([]relay.Receipt, error)
 }
 
-// Router knows where events of a type go.
+// Router knows where events of a type go: always to the same targets.
 type Router interface {
 	Targets(eventType string) []string
 }
@@ -51,12 +52,13 @@ type Config struct {
 // Intake takes webhooks in. It is safe for concurrent use.
 type Intake struct {
 	cfg      Config
+	types    *types
 	requests sync.Pool // of *incoming
 }
 
 // New makes an intake.
 func New(cfg Config) *Intake {
-	return &Intake{cfg: cfg, requests: sync.Pool{New: func() any { return &incoming{} }}}
+	return &Intake{cfg: cfg, types: newTypes(cfg.Router), requests: sync.Pool{New: func() any { return &incoming{} }}}
 }
 
 // Mount adds the intake's routes.
@@ -151,32 +153,32 @@ func (i *Intake) read(src *source.Source, in *incoming, now time.Time) (relay.Dr
 	if refused != nil {
 		return relay.Draft{}, refused
 	}
-	eventType := i.eventType(match, &envelope, src.Name())
+	way := i.route(match, &envelope, src.Name())
 	headers, body := in.header.copies(in.request.Body)
 	return relay.Draft{
 		Source:    src.Name(),
-		Type:      eventType,
+		Type:      way.eventType,
 		DedupeKey: dedupeKey(&in.header, match, envelope.ID(), body, src.ReplayGuard()),
 		Headers:   headers,
 		Body:      body,
-		Targets:   i.cfg.Router.Targets(eventType),
+		Targets:   way.targets,
 		Redeliver: true,
 	}, nil
 }
 
-// eventType is the verified scheme's own header, or else what the event says of itself. A type that cannot be
+// route goes by the verified scheme's own header, or else by what the event says of itself. A type that cannot be
 // kept is no ground to lose an event that is genuine.
-func (i *Intake) eventType(match signature.Match, envelope *event.Envelope, sourceName string) string {
+func (i *Intake) route(match signature.Match, envelope *event.Envelope, sourceName string) route {
 	stated := match.EventType
 	if stated == "" {
-		stated = string(envelope.Type())
+		stated = utils.UnsafeString(envelope.Type())
 	}
-	kept, ok := event.CleanType(strings.Clone(stated))
+	way, ok := i.types.route(stated)
 	if !ok {
 		i.cfg.Log.Info("event type cannot be kept, taken as unknown",
 			zap.String("source", sourceName), zap.Int("length", len(stated)))
 	}
-	return kept
+	return way
 }
 
 // refuse answers a request that is not taken.

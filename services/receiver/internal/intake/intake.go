@@ -53,12 +53,18 @@ type Config struct {
 type Intake struct {
 	cfg      Config
 	types    *types
+	tallies  map[*source.Source]tally
 	requests sync.Pool // of *incoming
 }
 
 // New makes an intake.
 func New(cfg Config) *Intake {
-	return &Intake{cfg: cfg, types: newTypes(cfg.Router), requests: sync.Pool{New: func() any { return &incoming{} }}}
+	i := &Intake{cfg: cfg, types: newTypes(cfg.Router), tallies: map[*source.Source]tally{}}
+	for _, src := range cfg.Sources.All() {
+		i.tallies[src] = cfg.Metrics.tally(src.Name())
+	}
+	i.requests.New = func() any { return &incoming{} }
+	return i
 }
 
 // Mount adds the intake's routes.
@@ -98,7 +104,7 @@ func (i *Intake) receive(c *fiber.Ctx) error {
 	if err != nil {
 		return i.failed(c, src.Name(), err)
 	}
-	i.cfg.Metrics.taken(src.Name(), receipts[0].Duplicate)
+	i.tallies[src].taken(receipts[0].Duplicate)
 	return accepted(c, receipts[0].ID, receipts[0].Duplicate)
 }
 

@@ -3,6 +3,7 @@ package signature
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -80,9 +81,18 @@ func (v *Verifier) keyOf(secret int) verifyingKey {
 // Handshake is Verifier.Handshake for the scheme that the headers announce.
 // Requests whose scheme cannot be told are not handshakes: Verify says why.
 func (d *Detector) Handshake(r Request, now time.Time) (reply Reply, ok bool, err error) {
+	if !d.greets(r.Header) { // as few do, so that nearly every request is looked through once, by Verify
+		return Reply{}, false, nil
+	}
 	v, err := d.choose(r)
 	if err != nil {
 		return Reply{}, false, nil
 	}
 	return v.Handshake(r, now)
+}
+
+// greets tells cheaply whether the scheme that headers announce can be one with
+// a handshake.
+func (d *Detector) greets(h Header) bool {
+	return h != nil && slices.ContainsFunc(d.greeting, func(v *Verifier) bool { return v.scheme.present(h) })
 }

@@ -54,10 +54,15 @@ func unsignedID(h *header, scheme string) string {
 
 // fitting returns id, or its digest when the store could not keep it as it is.
 func fitting(id string, limit int) string {
-	printable := !strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 })
-	if len(id) <= limit && utf8.ValidString(id) && printable {
+	if len(id) <= limit && (plain(id) == len(id) || printable(id)) {
 		return id
 	}
 	digest := sha256.Sum256([]byte(id))
 	return "sha256-" + hex.EncodeToString(digest[:])
+}
+
+// printable reports whether id is UTF-8 without control characters.
+func printable(id string) bool {
+	control := func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
+	return utf8.ValidString(id) && !strings.ContainsFunc(id, control)
 }

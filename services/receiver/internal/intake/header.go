@@ -195,9 +195,9 @@ func appendJSONString(out, s []byte) []byte {
 }
 
 // plain is how many bytes at the start of s are printable ASCII that stands for itself in a JSON string.
-func plain(s []byte) int {
-	for i, c := range s {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+func plain[T string | []byte](s T) int {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return i
 		}
 	}

@@ -20,6 +20,8 @@ type Detector struct {
 	// besides has, for each verifier, a bit for every other whose headers its
 	// provider sends too.
 	besides []uint64
+	// greeting are those whose scheme has a handshake.
+	greeting []*Verifier
 }
 
 // NewDetector makes a detector for the named schemes, or, when none is named,
@@ -68,7 +70,11 @@ func newDetector(schemes []scheme, secrets []string, o options) (*Detector, erro
 		if !s.detected {
 			return nil, fmt.Errorf("%w: %s cannot be detected, only named", ErrUnknownScheme, s.name)
 		}
-		d.verifiers = append(d.verifiers, newVerifier(s, o))
+		v := newVerifier(s, o)
+		d.verifiers = append(d.verifiers, v)
+		if s.handshake != nil {
+			d.greeting = append(d.greeting, v)
+		}
 		d.besides = append(d.besides, positions(schemes, s.besides))
 	}
 	for i, secret := range secrets {

@@ -144,3 +144,31 @@ func TestDetector_UnusableSecret(t *testing.T) {
 	}
 	wantError(t, detector(t, nil, good, plainSecret).Unusable(), nil)
 }
+
+// TestDetector_Handshake: only the scheme that the headers announce is asked, be
+// the body what it may.
+func TestDetector_Handshake(t *testing.T) {
+	t.Parallel()
+	const body = `{"type":"url_verification","challenge":"a"}`
+	slack := v0Request("slack", plainSecret, "1700000000", body)
+	github := genuine(t, "github", plainSecret, signature.Outgoing{Time: testTime, Body: []byte(body)})
+	for _, test := range []struct {
+		name    string
+		schemes []string
+		request signature.Request
+		want    bool
+	}{
+		{"slack", nil, slack, true},
+		{"slack of two", []string{"github", "slack"}, slack, true},
+		{"not among those tried", []string{"github", "generic"}, slack, false},
+		{"another scheme", nil, github, false},
+		{"two schemes", nil, merged(slack, github), false},
+		{"no scheme", nil, signature.Request{Header: http.Header{}, Body: []byte(body)}, false},
+		{"no headers", nil, signature.Request{Body: []byte(body)}, false},
+	} {
+		reply, ok, err := detector(t, test.schemes, plainSecret).Handshake(test.request, testTime)
+		if ok != test.want || err != nil || ok != (string(reply.Body) == "a") {
+			t.Errorf("%s: %t, %s, %v", test.name, ok, reply.Body, err)
+		}
+	}
+}

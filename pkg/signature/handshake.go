@@ -3,6 +3,7 @@ package signature
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -15,7 +16,8 @@ type Reply struct {
 	Status int
 	// ContentType is to be sent even where there is no body. Empty: send none.
 	ContentType string
-	Body        []byte
+	// Body is memory of its own, and no part of the request.
+	Body []byte
 }
 
 // handshake is a scheme's way to make sure that an endpoint is its owner's.
@@ -79,9 +81,18 @@ func (v *Verifier) keyOf(secret int) verifyingKey {
 // Handshake is Verifier.Handshake for the scheme that the headers announce.
 // Requests whose scheme cannot be told are not handshakes: Verify says why.
 func (d *Detector) Handshake(r Request, now time.Time) (reply Reply, ok bool, err error) {
+	if !d.greets(r.Header) { // as few do, so that nearly every request is looked through once, by Verify
+		return Reply{}, false, nil
+	}
 	v, err := d.choose(r)
 	if err != nil {
 		return Reply{}, false, nil
 	}
 	return v.Handshake(r, now)
+}
+
+// greets tells cheaply whether the scheme that headers announce can be one with
+// a handshake.
+func (d *Detector) greets(h Header) bool {
+	return h != nil && slices.ContainsFunc(d.greeting, func(v *Verifier) bool { return v.scheme.present(h) })
 }

@@ -27,8 +27,8 @@ var ErrPayload = errors.New("bad payload")
 
 // IsJSON reports whether body is one JSON object or array.
 func IsJSON(body []byte) bool {
-	start := skipSpace(body, 0)
-	return start < len(body) && (body[start] == '{' || body[start] == '[') && json.Valid(body)
+	_, ok := Open(body, "")
+	return ok
 }
 
 // FormPayload returns the JSON in the field "payload" of a form, and whether that field is all there is. It
@@ -41,24 +41,6 @@ func FormPayload(body []byte) ([]byte, bool) {
 	}
 	payload, err := url.QueryUnescape(string(encoded))
 	return []byte(payload), err == nil
-}
-
-// Type finds the type an event states: its "type", else "event_type", else "event", where that is a string
-// that is not empty; otherwise Unknown. document must be valid JSON, or empty where there is none.
-func Type(document []byte) string {
-	for _, name := range []string{"type", "event_type", "event"} {
-		if s := Text(document, name); s != "" {
-			return s
-		}
-	}
-	return Unknown
-}
-
-// Text returns a top-level member that is a string, or "" when there is none. document must be valid JSON.
-func Text(document []byte, name string) string {
-	value, _ := member(document, name)
-	s, _ := text(value)
-	return s
 }
 
 // CleanType returns t, or Unknown and false when the store cannot keep it or a log line would be broken by it:

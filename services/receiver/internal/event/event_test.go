@@ -10,7 +10,13 @@ import (
 	"example.com/signet/services/receiver/internal/event"
 )
 
-func TestType(t *testing.T) {
+// typeOf is the type that a document states.
+func typeOf[T string | []byte](document T) string {
+	e, _ := event.Open([]byte(document), "")
+	return string(e.Type())
+}
+
+func TestEnvelope_Type(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ body, want string }{
 		"envelope":              {`{"id":"m","type":"order.completed","data":{}}`, "order.completed"},
@@ -30,8 +36,8 @@ func TestType(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := event.Type([]byte(c.body)); got != c.want {
-				t.Errorf("Type(%s) = %q, want %q", c.body, got, c.want)
+			if got := typeOf(c.body); got != c.want {
+				t.Errorf("Type of %s = %q, want %q", c.body, got, c.want)
 			}
 		})
 	}
@@ -74,7 +80,7 @@ func TestCleanType(t *testing.T) {
 	}
 }
 
-// reference is Type by way of encoding/json.
+// reference is Envelope.Type by way of encoding/json.
 func reference(body []byte) string {
 	var members map[string]any
 	if json.Unmarshal(body, &members) == nil {
@@ -87,7 +93,7 @@ func reference(body []byte) string {
 	return event.Unknown
 }
 
-func TestType_agreesWithEncodingJSON(t *testing.T) {
+func TestEnvelope_Type_agreesWithEncodingJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SampledFrom([]string{"type", "event_type", "event", "Type", "data", `ty"pe`, ""})
@@ -120,27 +126,31 @@ func TestType_agreesWithEncodingJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, body := range [][]byte{compact, pretty} {
-			if got, want := event.Type(body), reference(body); got != want {
-				t.Fatalf("Type(%s) = %q, want %q", body, got, want)
+			if got, want := typeOf(body), reference(body); got != want {
+				t.Fatalf("Type of %s = %q, want %q", body, got, want)
 			}
 		}
 	})
 }
 
-func FuzzType(f *testing.F) {
+func FuzzEnvelope(f *testing.F) {
 	f.Add([]byte(`{"type":"a","data":{"id":1}}`))
 	f.Add([]byte(`{"event_type":"a\u0000","x":[[{}]]}`))
 	f.Add([]byte(`payload=%7B%22type%22%3A%22a%22%7D`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if payload, ok := event.FormPayload(body); ok && event.IsJSON(payload) {
-			event.Type(payload)
+		if payload, ok := event.FormPayload(body); ok {
+			event.Open(payload, "id")
 		}
-		if !event.IsJSON(body) {
-			return
-		}
-		stated := event.Type(body)
+		e, ok := event.Open(body, "id")
+		stated := string(e.Type())
 		if want := reference(body); stated != want {
-			t.Errorf("Type(%q) = %q, want %q", body, stated, want)
+			t.Errorf("Type of %q = %q, want %q", body, stated, want)
+		}
+		var members map[string]any
+		if err := json.Unmarshal(body, &members); ok && err == nil {
+			if want, _ := members["id"].(string); e.ID() != want {
+				t.Errorf("ID of %q = %q, want %q", body, e.ID(), want)
+			}
 		}
 		if kept, _ := event.CleanType(stated); kept == "" || len(kept) > 256 {
 			t.Errorf("CleanType(%q) = %q", stated, kept)
@@ -148,14 +158,19 @@ func FuzzType(f *testing.F) {
 	})
 }
 
-func TestText(t *testing.T) {
+func TestEnvelope_ID(t *testing.T) {
 	t.Parallel()
 	for document, want := range map[string]string{
 		`{"id":"evt_1"}`: "evt_1", `{"id":7}`: "", `{"a":{"id":"inner"}}`: "", `[{"id":"x"}]`: "", `{"id":null}`: "", ``: "",
-		`{"id":"first","id":"last"}`: "last", `{"i\u0064":"\u0041"}`: "A",
+		`{"id":"first","id":"last"}`: "last", `{"i\u0064":"\u0041"}`: "A", `{"id":"first","i\u0064":7}`: "", `{"id":"a","data":{"id":"b"}}`: "a",
+		`{"id":"evt_1"`: "", `{"":"x"}`: "", "{\"id\":\"\xff\"}": "\ufffd",
 	} {
-		if got := event.Text([]byte(document), "id"); got != want {
-			t.Errorf("Text(%s) = %q, want %q", document, got, want)
+		e, _ := event.Open([]byte(document), "id")
+		if got := e.ID(); got != want {
+			t.Errorf("ID of %s = %q, want %q", document, got, want)
+		}
+		if e, _ = event.Open([]byte(document), ""); e.ID() != "" {
+			t.Errorf("%s has the ID %q, which nobody named", document, e.ID())
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package event
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"unicode/utf8"
+)
 
 // member finds a member of a JSON object by its exact name; of several with that name, the last, as
 // encoding/json has it. The document must be valid JSON; one that is not an object has no members. Nothing is
@@ -46,14 +50,24 @@ func isString(quoted []byte, s string) bool {
 
 // text decodes a JSON string; false for every other value.
 func text(value []byte) (string, bool) {
-	if len(value) == 0 || value[0] != '"' {
-		return "", false
+	s, ok := textBytes(value)
+	return string(s), ok
+}
+
+// textBytes is text without a copy where the string stands in the document as it is: without escapes, and without bytes
+// that are not UTF-8, which encoding/json replaces.
+func textBytes(value []byte) ([]byte, bool) {
+	if len(value) < 2 || value[0] != '"' {
+		return nil, false
+	}
+	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+		return inner, true
 	}
 	var s string
 	if err := json.Unmarshal(value, &s); err != nil {
-		return "", false
+		return nil, false
 	}
-	return s, true
+	return []byte(s), true
 }
 
 func skipSpace(b []byte, at int) int {

@@ -1,96 +1,96 @@
 package intake
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2/utils"
 	"github.com/valyala/fasthttp"
-
-	"example.com/signet/pkg/relay"
-	"example.com/signet/pkg/signature"
 )
 
-// header reads a fasthttp request's headers for the signature package, without copying them. The values are good
-// until the request is over, because fasthttp uses the memory again: what is kept of a match is cloned.
-type header struct {
-	h      *fasthttp.RequestHeader
-	values []string // of the last call
+// Bounds on the memory that is kept from one request for the next.
+const (
+	maxKeptFields  = 64
+	maxKeptScratch = 8 << 10 // bytes
+)
+
+// linearFields is up to how many headers looking at each is faster than a map of their names.
+const linearFields = 32
+
+// field is one line of a request's head, good until the request is over, because fasthttp uses the memory again.
+type field struct {
+	name, value []byte
+	next        int  // the next field of the same name, or 0; see link
+	again       bool // there is one of the same name before it
 }
 
-// Values returns every value of a header, in order, until the next call.
+// header is a request's headers, gathered once for all that look at them, without copying them. It reads them for the
+// signature package too; what is kept of a match is cloned.
+type header struct {
+	raw     *fasthttp.RequestHeader
+	fields  []field
+	values  []string // of the last call
+	scratch []byte
+}
+
+// read gathers the headers of a request.
+func (h *header) read(raw *fasthttp.RequestHeader) {
+	h.raw, h.fields = raw, h.fields[:0]
+	for name, value := range raw.All() {
+		h.fields = append(h.fields, field{name: name, value: value})
+	}
+}
+
+// forget lets go of the request, and of memory that only a large one needs.
+func (h *header) forget() {
+	clear(h.fields)
+	clear(h.values)
+	h.raw, h.fields, h.values = nil, h.fields[:0], h.values[:0]
+	if cap(h.fields) > maxKeptFields {
+		h.fields, h.values = nil, nil
+	}
+	if cap(h.scratch) > maxKeptScratch {
+		h.scratch = nil
+	}
+}
+
+// Values returns every value of a header, in order, until the next call. The name is in its canonical form, as those
+// of the request are. The strings are good until the request is over.
 func (h *header) Values(name string) []string {
 	h.values = h.values[:0]
-	for _, v := range h.h.PeekAll(name) {
-		h.values = append(h.values, utils.UnsafeString(v))
+	switch name {
+	case fasthttp.HeaderConnection, fasthttp.HeaderContentLength, fasthttp.HeaderCookie, fasthttp.HeaderTrailer:
+		for _, v := range h.raw.PeekAll(name) { // which fasthttp takes apart
+			h.values = append(h.values, utils.UnsafeString(v))
+		}
+		return h.values
+	}
+	for i := range h.fields {
+		if string(h.fields[i].name) == name {
+			h.values = append(h.values, utils.UnsafeString(h.fields[i].value))
+		}
 	}
 	return h.values
 }
 
+// first returns the first value of a header, or "".
+func (h *header) first(name string) string {
+	if values := h.Values(name); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
 // encoded reports whether the body is compressed, or otherwise not what its media type says.
-func encoded(h *fasthttp.RequestHeader) bool {
-	for _, v := range h.PeekAll(fasthttp.HeaderContentEncoding) {
-		for part := range strings.SplitSeq(string(v), ",") {
+func (h *header) encoded() bool {
+	for _, v := range h.Values(fasthttp.HeaderContentEncoding) {
+		for part := range strings.SplitSeq(v, ",") {
 			if part = strings.TrimSpace(part); part != "" && !strings.EqualFold(part, "identity") {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// dedupeKey is what makes a second delivery of the same event known as such; empty when nothing does. An id
-// that the signature covers is enough: the scheme's own, or bodyID, the one in the signed body. One that it does
-// not cover is bound to the body: otherwise whoever has one genuine request could send its body under the id of
-// an event still to come, and have that one dropped. Such an id says nothing where a body is guarded against
-// replays: then the body counts once, whatever comes with it.
-func dedupeKey(h *fasthttp.RequestHeader, match signature.Match, bodyID string, body []byte, guarded bool) string {
-	switch {
-	case match.ID != "" && match.IDSigned:
-		return fitting(match.ID, relay.MaxDedupeKey)
-	case bodyID != "":
-		return fitting(bodyID, relay.MaxDedupeKey)
-	}
-	digest := sha256.Sum256(body)
-	suffix := ":" + hex.EncodeToString(digest[:])
-	if guarded {
-		return "body" + suffix
-	}
-	id := match.ID
-	if id == "" {
-		id = unsignedID(h, match.Scheme)
-	}
-	if id == "" {
-		return ""
-	}
-	return fitting(id, relay.MaxDedupeKey-len(suffix)) + suffix
-}
-
-// unsignedID finds an id in the headers that belong to no scheme, or, where nothing is signed at all, in those
-// of any.
-func unsignedID(h *fasthttp.RequestHeader, scheme string) string {
-	names := []string{"Idempotency-Key"}
-	if scheme == "" {
-		names = []string{"Webhook-Id", "X-Github-Delivery", "Idempotency-Key"}
-	}
-	for _, name := range names {
-		if id := string(h.Peek(name)); id != "" {
-			return id
-		}
-	}
-	return ""
-}
-
-// fitting returns id, or its digest when the store could not keep it as it is.
-func fitting(id string, limit int) string {
-	printable := !strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 })
-	if len(id) <= limit && utf8.ValidString(id) && printable {
-		return id
-	}
-	digest := sha256.Sum256([]byte(id))
-	return "sha256-" + hex.EncodeToString(digest[:])
 }
 
 // notKept are the headers that are not stored: credentials, and what concerns one connection only (RFC 9110,
@@ -104,55 +104,82 @@ func notKept(name []byte) bool {
 	return false
 }
 
-// headersJSON writes the headers to keep as a JSON object: name → values in the order received. Names are in
+// copies returns the headers to keep, as JSON, and the body, in memory of their own.
+func (h *header) copies(body []byte) (headers, copied []byte) {
+	h.scratch = h.appendJSON(h.scratch[:0])
+	n := len(h.scratch)
+	memory := make([]byte, n+len(body)) // one allocation, because they live and die together
+	copy(memory, h.scratch)
+	copy(memory[n:], body)
+	return memory[:n:n], memory[n:]
+}
+
+// appendJSON writes the headers to keep as a JSON object: name → values in the order received. Names are in
 // their canonical form; bytes that are not UTF-8 become U+FFFD.
-func headersJSON(h *fasthttp.RequestHeader) []byte {
-	out := append(make([]byte, 0, 512), '{')
-	for n, one := range keptHeaders(h) {
-		if n > 0 {
+func (h *header) appendJSON(out []byte) []byte {
+	h.link()
+	out = append(out, '{')
+	empty := len(out)
+	for i := range h.fields {
+		f := &h.fields[i]
+		if f.again || notKept(f.name) {
+			continue
+		}
+		if len(out) > empty {
 			out = append(out, ',')
 		}
-		out = append(appendJSONString(out, one.name), ':', '[')
-		for i, value := range one.values {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = appendJSONString(out, value)
+		out = append(appendJSONString(out, f.name), ':', '[')
+		out = appendJSONString(out, f.value)
+		for f.next > 0 {
+			f = &h.fields[f.next]
+			out = appendJSONString(append(out, ','), f.value)
 		}
 		out = append(out, ']')
 	}
 	return append(out, '}')
 }
 
-// keptHeader is one header, valid as long as the request.
-type keptHeader struct {
-	name   []byte
-	values [][]byte
+// link finds the fields of one name, without going through all for each: a request may have a thousand names, none of
+// them signed.
+func (h *header) link() {
+	var last map[string]int // by name; without it, look back
+	if len(h.fields) > linearFields {
+		last = make(map[string]int, len(h.fields))
+	}
+	for i := range h.fields {
+		f := &h.fields[i]
+		before, known := last[utils.UnsafeString(f.name)]
+		if last == nil {
+			before, known = h.before(i)
+		} else {
+			last[utils.UnsafeString(f.name)] = i
+		}
+		if known {
+			h.fields[before].next, f.again = i, true
+		}
+	}
 }
 
-// keptHeaders gathers the values of each name in one pass: a request may have a thousand names, none of them signed.
-func keptHeaders(h *fasthttp.RequestHeader) []keptHeader {
-	all := make([]keptHeader, 0, 16)
-	at := make(map[string]int, 16)
-	for name, value := range h.All() {
-		if notKept(name) {
-			continue
+// before finds the last field before the i-th that has its name.
+func (h *header) before(i int) (int, bool) {
+	name := h.fields[i].name
+	for j := i - 1; j >= 0; j-- {
+		if string(h.fields[j].name) == string(name) {
+			return j, true
 		}
-		i, known := at[string(name)]
-		if !known {
-			i = len(all)
-			at[string(name)] = i
-			all = append(all, keptHeader{name: name})
-		}
-		all[i].values = append(all[i].values, value)
 	}
-	return all
+	return 0, false
 }
 
 func appendJSONString(out, s []byte) []byte {
 	const hexDigits = "0123456789abcdef"
 	out = append(out, '"')
 	for len(s) > 0 {
+		n := plain(s)
+		out = append(out, s[:n]...)
+		if s = s[n:]; len(s) == 0 {
+			break
+		}
 		r, size := utf8.DecodeRune(s)
 		switch {
 		case r == '"' || r == '\\':
@@ -165,4 +192,14 @@ func appendJSONString(out, s []byte) []byte {
 		s = s[size:]
 	}
 	return append(out, '"')
+}
+
+// plain is how many bytes at the start of s are printable ASCII that stands for itself in a JSON string.
+func plain[T string | []byte](s T) int {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return i
+		}
+	}
+	return len(s)
 }

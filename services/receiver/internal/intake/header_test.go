@@ -65,6 +65,32 @@ func TestHeadersJSON_many(t *testing.T) {
 	}
 }
 
+// TestHeadersJSON_grouping: however many there are, values keep their order, and names that of their first values.
+func TestHeadersJSON_grouping(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{3, 31, 32, 33, 500} {
+		h := headers()
+		var want strings.Builder
+		for i := range n {
+			h.Add(fmt.Sprintf("X-%d", i/3%10), fmt.Sprint(i))
+		}
+		for name := range min(10, (n+2)/3) {
+			fmt.Fprintf(&want, `,"X-%d":[`, name)
+			sep := ""
+			for i := range n {
+				if i/3%10 == name {
+					fmt.Fprintf(&want, `%s"%d"`, sep, i)
+					sep = ","
+				}
+			}
+			want.WriteString("]")
+		}
+		if got := string(intake.HeadersJSON(h)); got != "{"+want.String()[1:]+"}" {
+			t.Errorf("%d headers: %s, want %s", n, got, want.String())
+		}
+	}
+}
+
 // TestHeader reads as net/http does, and copies nothing.
 func TestHeader(t *testing.T) {
 	raw := headers("x-hub-signature-256", "sha256=00", "X-A", "1", "x-a", "2", "Content-Type", "application/json")

@@ -14,9 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
 	"go.uber.org/zap"
 
 	"example.com/signet/pkg/relay"
@@ -31,7 +33,7 @@ type Appender interface {
 	Append(ctx context.Context, drafts ...relay.Draft) ([]relay.Receipt, error)
 }
 
-// Router knows where events of a type go.
+// Router knows where events of a type go: always to the same targets.
 type Router interface {
 	Targets(eventType string) []string
 }
@@ -49,11 +51,21 @@ type Config struct {
 
 // Intake takes webhooks in. It is safe for concurrent use.
 type Intake struct {
-	cfg Config
+	cfg      Config
+	types    *types
+	tallies  map[*source.Source]tally
+	requests sync.Pool // of *incoming
 }
 
 // New makes an intake.
-func New(cfg Config) *Intake { return &Intake{cfg: cfg} }
+func New(cfg Config) *Intake {
+	i := &Intake{cfg: cfg, types: newTypes(cfg.Router), tallies: map[*source.Source]tally{}}
+	for _, src := range cfg.Sources.All() {
+		i.tallies[src] = cfg.Metrics.tally(src.Name())
+	}
+	i.requests.New = func() any { return &incoming{} }
+	return i
+}
 
 // Mount adds the intake's routes.
 func (i *Intake) Mount(r fiber.Router) {
@@ -74,15 +86,17 @@ func (i *Intake) receive(c *fiber.Ctx) error {
 	if err != nil {
 		return i.refuse(c, src.Name(), &refusal{codeBodyTooLarge, "body_too_large", nil})
 	}
-	request, now := i.request(c, body), i.cfg.Now()
-	greet, ok, err := src.Handshake(request, now)
+	in := i.begin(c, body)
+	defer i.end(in)
+	now := i.cfg.Now()
+	greet, ok, err := src.Handshake(in.request, now)
 	if err != nil {
 		return i.refuse(c, src.Name(), unproven(err))
 	}
 	if ok {
 		return i.greet(c, src, greet)
 	}
-	draft, refused := i.read(c, src, request, now)
+	draft, refused := i.read(src, in, now)
 	if refused != nil {
 		return i.refuse(c, src.Name(), refused)
 	}
@@ -90,7 +104,7 @@ func (i *Intake) receive(c *fiber.Ctx) error {
 	if err != nil {
 		return i.failed(c, src.Name(), err)
 	}
-	i.cfg.Metrics.taken(src.Name(), receipts[0].Duplicate)
+	i.tallies[src].taken(receipts[0].Duplicate)
 	return accepted(c, receipts[0].ID, receipts[0].Duplicate)
 }
 
@@ -100,7 +114,9 @@ func (i *Intake) probe(c *fiber.Ctx) error {
 	if !ok {
 		return methodNotAllowed(c)
 	}
-	greet, ok, err := src.Handshake(i.request(c, nil), i.cfg.Now())
+	in := i.begin(c, nil)
+	defer i.end(in)
+	greet, ok, err := src.Handshake(in.request, i.cfg.Now())
 	switch {
 	case err != nil:
 		return i.refuse(c, src.Name(), unproven(err))
@@ -133,103 +149,42 @@ func unproven(err error) *refusal {
 	return &refusal{codeInvalidSignature, signatureReason(err), err}
 }
 
-// read turns a request into a draft, or says why not.
-func (i *Intake) read(c *fiber.Ctx, src *source.Source, r signature.Request, now time.Time) (relay.Draft, *refusal) {
-	match, err := src.Verify(r, now)
+// read turns a request into a draft, or says why not. The draft is in memory of its own.
+func (i *Intake) read(src *source.Source, in *incoming, now time.Time) (relay.Draft, *refusal) {
+	match, err := src.Verify(in.request, now)
 	if err != nil {
 		return relay.Draft{}, unproven(err)
 	}
-	match.ID, match.EventType = strings.Clone(match.ID), strings.Clone(match.EventType)
-	document, refused := readDocument(c, src, match.Scheme, r.Body)
+	envelope, refused := in.open(src, match.Scheme)
 	if refused != nil {
 		return relay.Draft{}, refused
 	}
-	var bodyID string
-	if name := src.BodyID(match.Scheme); name != "" {
-		bodyID = event.Text(document, name)
-	}
-	eventType := i.eventType(match, document, src.Name())
+	way := i.route(match, &envelope, src.Name())
+	headers, body := in.header.copies(in.request.Body)
 	return relay.Draft{
 		Source:    src.Name(),
-		Type:      eventType,
-		DedupeKey: dedupeKey(&c.Request().Header, match, bodyID, r.Body, src.ReplayGuard()),
-		Headers:   headersJSON(&c.Request().Header),
-		Body:      append([]byte(nil), r.Body...),
-		Targets:   i.cfg.Router.Targets(eventType),
+		Type:      way.eventType,
+		DedupeKey: dedupeKey(&in.header, match, envelope.ID(), body, src.ReplayGuard()),
+		Headers:   headers,
+		Body:      body,
+		Targets:   way.targets,
 		Redeliver: true,
 	}, nil
 }
 
-// request is what the signature package sees. The URL is spelled as in the request line, because that spelling
-// is what was signed; where the public one is not known, it is the path and query alone, which nobody signs.
-func (i *Intake) request(c *fiber.Ctx, body []byte) signature.Request {
-	target := string(c.Request().Header.RequestURI())
-	if !strings.HasPrefix(target, "/") { // with a host of its own, as for a proxy
-		target = string(c.Request().URI().RequestURI())
-	}
-	return signature.Request{
-		Method: strings.Clone(c.Method()),
-		URL:    i.cfg.PublicURL + target,
-		Header: &header{h: &c.Request().Header},
-		Body:   body,
-	}
-}
-
-// readDocument finds the JSON in a body whose signature is good, or nothing in a form that has none.
-func readDocument(c *fiber.Ctx, src *source.Source, scheme string, body []byte) ([]byte, *refusal) {
-	if encoded(&c.Request().Header) {
-		return nil, &refusal{codeUnsupportedMedia, "content_encoding", nil}
-	}
-	switch src.Media(string(c.Request().Header.ContentType()), scheme) {
-	case source.JSON:
-		return validJSON(body)
-	case source.Undeclared:
-		if event.IsJSON(body) {
-			return body, nil
-		}
-	case source.Payload:
-		payload, ok := event.FormPayload(body)
-		if !ok {
-			return nil, &refusal{codeUnsupportedMedia, "form_without_payload", nil}
-		}
-		return validJSON(payload)
-	case source.Fields:
-		if !event.IsJSON(body) { // or else a JSON event that somebody calls a form
-			return fieldsDocument(body), nil
-		}
-	case source.Refused:
-	}
-	return nil, &refusal{codeUnsupportedMedia, "media_type", fmt.Errorf("the Content-Type is %.64q", c.Request().Header.ContentType())}
-}
-
-// fieldsDocument is the JSON that Slack sends in the one field of some of its forms. Other forms have none.
-func fieldsDocument(form []byte) []byte {
-	if payload, ok := event.FormPayload(form); ok && event.IsJSON(payload) {
-		return payload
-	}
-	return nil
-}
-
-func validJSON(document []byte) ([]byte, *refusal) {
-	if !event.IsJSON(document) {
-		return nil, &refusal{codeInvalidJSON, "invalid_json", nil}
-	}
-	return document, nil
-}
-
-// eventType is the verified scheme's own header, or else what the event says of itself. A type that cannot be
+// route goes by the verified scheme's own header, or else by what the event says of itself. A type that cannot be
 // kept is no ground to lose an event that is genuine.
-func (i *Intake) eventType(match signature.Match, document []byte, sourceName string) string {
+func (i *Intake) route(match signature.Match, envelope *event.Envelope, sourceName string) route {
 	stated := match.EventType
 	if stated == "" {
-		stated = event.Type(document)
+		stated = utils.UnsafeString(envelope.Type())
 	}
-	kept, ok := event.CleanType(stated)
+	way, ok := i.types.route(stated)
 	if !ok {
 		i.cfg.Log.Info("event type cannot be kept, taken as unknown",
 			zap.String("source", sourceName), zap.Int("length", len(stated)))
 	}
-	return kept
+	return way
 }
 
 // refuse answers a request that is not taken.

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"example.com/signet/pkg/relay"
+	"example.com/signet/pkg/signature"
 	"example.com/signet/services/receiver/internal/handler"
 	"example.com/signet/services/receiver/internal/intake"
 	"example.com/signet/services/receiver/internal/source"
@@ -32,7 +33,12 @@ func (f appendFunc) Append(ctx context.Context, drafts ...relay.Draft) ([]relay.
 // mount makes a public side over a store, and an observer of its log.
 func mount(t *testing.T, store intake.Appender) (*fiber.App, *observer.ObservedLogs) {
 	t.Helper()
-	sources, err := source.NewSet([]source.Spec{{Name: source.Default, Unsigned: true, MaxBody: 1 << 10}})
+	return mountSource(t, source.Spec{Name: source.Default, Unsigned: true, MaxBody: 1 << 10}, store)
+}
+
+func mountSource(t *testing.T, spec source.Spec, store intake.Appender) (*fiber.App, *observer.ObservedLogs) {
+	t.Helper()
+	sources, err := source.NewSet([]source.Spec{spec})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,6 +126,47 @@ func TestIntake_keepsNothingOfTheRequest(t *testing.T) {
 	}
 	if !first.Redeliver || first.Source != source.Default || len(first.Targets) != 1 {
 		t.Errorf("the draft is %+v", first)
+	}
+}
+
+// The same for what the signature package finds in the headers, and for headers that are repeated.
+func TestIntake_keepsNothingOfASignedRequest(t *testing.T) {
+	t.Parallel()
+	var kept []relay.Draft
+	app, _ := mountSource(t, source.Spec{Name: source.Default, Secrets: []string{"geheim"}, MaxBody: 1 << 10},
+		appendFunc(func(_ context.Context, drafts ...relay.Draft) ([]relay.Receipt, error) {
+			kept = append(kept, drafts...)
+			return []relay.Receipt{{ID: "msg_1"}}, nil
+		}))
+	send := func(scheme, letters string) {
+		signer, err := signature.NewSigner(scheme, "geheim")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, h := `{"n":"`+letters+`"}`, http.Header{}
+		if err := signer.Sign(signature.Outgoing{ID: "id-" + letters, Time: time.Now(), Method: http.MethodPost, Body: []byte(body)}, h); err != nil {
+			t.Fatal(err)
+		}
+		pairs := []string{"X-GitHub-Event", "type-" + letters, "X-Custom", letters}
+		for name := range h {
+			pairs = append(pairs, name, h.Get(name))
+		}
+		if resp, reply := post(t, app, body, pairs...); resp.StatusCode != http.StatusOK {
+			t.Fatalf("%d %s", resp.StatusCode, reply)
+		}
+	}
+	send("github", "aaaa")
+	send("standard", "aaaa")
+	for range 20 {
+		send("github", "bbbb")
+		send("standard", "bbbb")
+	}
+	github, standard := kept[0], kept[1]
+	if github.Type != "type-aaaa" || !strings.HasPrefix(github.DedupeKey, "id-aaaa:") || !strings.Contains(string(github.Headers), `"X-Custom":["aaaa"]`) {
+		t.Errorf("the draft became %+v", github)
+	}
+	if standard.Type != "unknown" || standard.DedupeKey != "id-aaaa" || string(standard.Body) != `{"n":"aaaa"}` {
+		t.Errorf("the draft became %+v", standard)
 	}
 }
 

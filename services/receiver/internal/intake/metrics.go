@@ -27,12 +27,22 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) taken(source string, duplicate bool) {
-	outcome := "accepted"
+// tally counts what is taken from one source. It is looked up once, because labels are slow to look up, and is there
+// with zeros before the first webhook, so that a rate over it sees that one.
+type tally struct {
+	accepted, duplicate prometheus.Counter
+}
+
+func (m *Metrics) tally(source string) tally {
+	return tally{m.webhooks.WithLabelValues(source, "accepted"), m.webhooks.WithLabelValues(source, "duplicate")}
+}
+
+func (t tally) taken(duplicate bool) {
 	if duplicate {
-		outcome = "duplicate"
+		t.duplicate.Inc()
+	} else {
+		t.accepted.Inc()
 	}
-	m.webhooks.WithLabelValues(source, outcome).Inc()
 }
 
 func (m *Metrics) greeted(source string) {

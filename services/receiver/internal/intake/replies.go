@@ -78,12 +78,16 @@ func codeOf(status int) code {
 
 // accepted is the reply to what is stored, now or earlier.
 func accepted(c *fiber.Ctx, id string, duplicate bool) error {
-	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
-	tail := `","duplicate":false}`
+	r := c.Response()
+	r.Header.SetContentType(fiber.MIMEApplicationJSON)
+	r.AppendBodyString(`{"status":"success","message":"Webhook accepted","id":"`)
+	r.AppendBodyString(id)
 	if duplicate {
-		tail = `","duplicate":true}`
+		r.AppendBodyString(`","duplicate":true}`)
+	} else {
+		r.AppendBodyString(`","duplicate":false}`)
 	}
-	return c.SendString(`{"status":"success","message":"Webhook accepted","id":"` + id + tail)
+	return nil
 }
 
 // greeting is the reply to a handshake. It repeats what the sender chose, so no browser may guess its type.

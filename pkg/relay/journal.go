@@ -62,6 +62,7 @@ func (p place) member() *member { return &p.group.entries[p.entry].members[p.del
 type journal struct {
 	groups   []*group        // in their order; the first is the next to get its rows
 	keys     map[uint64]spot // of what has no rows yet
+	ids      bool            // its messages' ids are among them: only where callers bring their own
 	seed     maphash.Seed
 	messages int
 	bytes    int
@@ -252,7 +253,9 @@ func (j *journal) remove(groups []*group) {
 		}
 		for i := range g.entries {
 			e := &g.entries[i]
-			delete(j.keys, j.hash("", e.ID))
+			if j.ids {
+				delete(j.keys, j.hash("", e.ID))
+			}
 			if e.DedupeKey != "" {
 				delete(j.keys, j.hash(e.Source, e.DedupeKey))
 			}

@@ -151,7 +151,7 @@ const busyTimeout = 5 * time.Second
 // synced: that is the promise's foundation, so it is read back rather than assumed.
 func openWriter(ctx context.Context, path string) (*sql.DB, *sql.Conn, error) {
 	db, err := sql.Open("sqlite", dsn(path, fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)",
-		"synchronous(FULL)", "temp_store(MEMORY)", "foreign_keys(ON)", "cache_size(-16384)",
+		"synchronous(FULL)", "temp_store(MEMORY)", "foreign_keys(ON)", "cache_size(-8192)",
 		fmt.Sprintf("wal_autocheckpoint(%d)", walCheckpoint), fmt.Sprintf("journal_size_limit(%d)", walLimit)))
 	if err != nil {
 		return nil, nil, err

@@ -68,7 +68,9 @@ func (e *sqliteEngine) appendGroup(ctx context.Context, t *txn, drafts []*prepar
 	for i, p := range drafts {
 		p.place = place{group: g, entry: i}
 		p.accepted()
-		t.keys[e.journal.hash("", p.ID)] = p
+		if e.journal.ids {
+			t.keys[e.journal.hash("", p.ID)] = p
+		}
 		deliveries = deliveries[:0]
 		for k, target := range p.Targets {
 			leased := mayOffer && t.offered(p, target)
@@ -215,6 +217,9 @@ func (e *sqliteEngine) knownInJournal(ctx context.Context, t *txn, p *prepared, 
 
 // free makes sure that no other message has the id that a draft came with.
 func (e *sqliteEngine) free(ctx context.Context, t *txn, p *prepared) error {
+	if err := e.indexIDs(ctx, t); err != nil {
+		return err
+	}
 	h := e.journal.hash("", p.ID)
 	_, inJournal := e.journal.find(h)
 	if t.keys[h] != nil || inJournal {
@@ -231,6 +236,24 @@ func (e *sqliteEngine) free(ctx context.Context, t *txn, p *prepared) error {
 		return errors.Join(errTaken, err)
 	}
 	t.keys[h] = p
+	return nil
+}
+
+// indexIDs begins to keep the ids of what is in the journal.
+func (e *sqliteEngine) indexIDs(ctx context.Context, t *txn) error {
+	if e.journal.ids {
+		return nil
+	}
+	for _, g := range e.journal.groups {
+		entries, err := e.entries(ctx, t, g)
+		if err != nil {
+			return err
+		}
+		for i := range entries {
+			e.journal.keys[e.journal.hash("", entries[i].ID)] = place{group: g, entry: i}.spot()
+		}
+	}
+	e.journal.ids = true
 	return nil
 }
 

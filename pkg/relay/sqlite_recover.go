@@ -64,7 +64,6 @@ func (e *sqliteEngine) recoverGroup(ctx context.Context, t *txn, g *group, claim
 	n := 0
 	for i := range g.entries {
 		entry := &g.entries[i]
-		e.journal.keys[e.journal.hash("", entry.ID)] = place{group: g, entry: i}.spot()
 		if entry.DedupeKey != "" {
 			e.journal.keys[e.journal.hash(entry.Source, entry.DedupeKey)] = place{group: g, entry: i}.spot()
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,6 +19,8 @@ const (
 	createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (
   name TEXT NOT NULL, file TEXT NOT NULL, applied_at INTEGER NOT NULL, PRIMARY KEY (name, file))`
 	countMigration  = `SELECT count(*) FROM schema_migrations WHERE name = ? AND file = ?`
+	// What services have tables here. The engine's own set is everybody's.
+	listSets        = `SELECT DISTINCT name FROM schema_migrations WHERE name <> 'relay' ORDER BY name`
 	insertMigration = `INSERT INTO schema_migrations (name, file, applied_at) VALUES (?, ?, ?)`
 )
 
@@ -44,8 +47,35 @@ type migrator struct {
 	to     func(query string) string
 }
 
+// errOthers: the database has another service's tables, and none of this one's.
+var errOthers = errors.New("it is another service's database")
+
+// ours refuses a database that another service has made: it would be given this one's tables beside the other's, and both
+// would deliver each other's messages.
+func (m migrator) ours(ctx context.Context, sets []Migrations) error {
+	var there []string
+	err := m.locked(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, m.to(listSets))
+		if err != nil {
+			return err
+		}
+		there, err = collect(rows, func(row scanner) (name string, err error) { return name, row.Scan(&name) })
+		return err
+	})
+	if err != nil || len(sets) == 1 || len(there) == 0 {
+		return err
+	}
+	if slices.ContainsFunc(sets, func(set Migrations) bool { return slices.Contains(there, set.Name) }) {
+		return nil
+	}
+	return fmt.Errorf("%w: it has tables of %s", errOthers, strings.Join(there, ", "))
+}
+
 // migrate runs the files that this database has not seen, each in a transaction with its record.
 func (m migrator) migrate(ctx context.Context, sets []Migrations, now time.Time) error {
+	if err := m.ours(ctx, sets); err != nil {
+		return err
+	}
 	for _, set := range sets {
 		files, err := fs.Glob(set.Files, "*.sql")
 		if err != nil {
@@ -68,7 +98,22 @@ func (m migrator) migrate(ctx context.Context, sets []Migrations, now time.Time)
 	return nil
 }
 
-func (m migrator) migrateFile(ctx context.Context, s script, now time.Time) (err error) {
+func (m migrator) migrateFile(ctx context.Context, s script, now time.Time) error {
+	return m.locked(ctx, func(tx *sql.Tx) error {
+		var seen int
+		if err := tx.QueryRowContext(ctx, m.to(countMigration), s.set, s.file).Scan(&seen); err != nil || seen > 0 {
+			return err
+		}
+		if err := m.run(ctx, s); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, m.to(insertMigration), s.set, s.file, now.UnixMicro())
+		return err
+	})
+}
+
+// locked runs f in a transaction in which no other process migrates, and the table of what was run is there.
+func (m migrator) locked(ctx context.Context, f func(*sql.Tx) error) (err error) {
 	tx, err := m.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -86,17 +131,8 @@ func (m migrator) migrateFile(ctx context.Context, s script, now time.Time) (err
 			return err
 		}
 	}
-	var seen int
-	if err := tx.QueryRowContext(ctx, m.to(countMigration), s.set, s.file).Scan(&seen); err != nil {
+	if err := f(tx); err != nil {
 		return err
-	}
-	if seen == 0 {
-		if err := m.run(ctx, s); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, m.to(insertMigration), s.set, s.file, now.UnixMicro()); err != nil {
-			return err
-		}
 	}
 	return tx.Commit()
 }

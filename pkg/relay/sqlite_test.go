@@ -162,6 +162,23 @@ func TestOpen_ValidatesItsConfiguration(t *testing.T) {
 	}
 }
 
+// TestOpen_AnotherServicesDatabase: what one service has made is not given another one's tables.
+func TestOpen_AnotherServicesDatabase(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e engine) {
+		f := open(t, e)
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		cfg := f.cfg
+		cfg.Migrations = []relay.Migrations{migration("other", "CREATE TABLE other (n INTEGER)")}
+		if s, err := relay.Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "another service's database: it has tables of") {
+			t.Errorf("opened: %v, %v", s, err)
+		}
+		f.reopen() // and nothing is spoilt
+		f.append(relay.Draft{})
+	})
+}
+
 func TestOpen_ALinkIsTheSameDatabase(t *testing.T) {
 	t.Parallel()
 	f := open(t, sqlite)

@@ -20,7 +20,7 @@ type Config struct {
 	Migrations []Migrations     // the service's own tables, in the same database
 
 	EffectTimeout time.Duration // how long an effect may hold the database: 250 ms
-	Lease         time.Duration // how long a claimed delivery is held: 60 s; longer than any attempt may take
+	Lease         time.Duration // how long a claimed delivery is held: 60 s; longer than any attempt may take, EffectTimeout included
 	journaled     bool          // everything goes through the journal, for tests
 	AppendWait    time.Duration // how long an append waits for a place in the queue: 2 s
 

@@ -23,7 +23,7 @@ type table struct {
 	// seq is the column that counts the rows of what the copies are told apart by: messages or deliveries.
 	seq, counts string
 	// made are the columns of a copy that are not the original's: ?1 is how far messages are moved, ?2 how far
-	// deliveries, ?3 how many microseconds later, ?4 the first ten characters of the ids.
+	// deliveries, ?3 how many microseconds later, ?4 the first ten characters of the ids, ?5 how far rows of the journal.
 	made map[string]string
 }
 
@@ -42,6 +42,12 @@ func tables() []table {
 			"seq": `seq + ?2`, "id": newID, "message_seq": `message_seq + ?1`, "next_at": moved, "created_at": moved, "updated_at": moved,
 		}},
 		{"attempts", "delivery_seq", "deliveries", map[string]string{"delivery_seq": `delivery_seq + ?2`, "started_at": moved}},
+		// What is folded in them keeps the ids and times it has inside: it is found by what stands beside it.
+		{"journal", "seq", "journal", map[string]string{"seq": `seq + ?5`}},
+		{"folded", "seq", "journal", map[string]string{
+			"seq": `seq + ?5`, "message": `message + ?1`, "delivery": `delivery + ?2`, "created_at": moved, "updated_at": moved,
+			"first_id": `?4 || substr(first_id, 11)`, "last_id": `?4 || substr(last_id, 11)`,
+		}},
 	}
 }
 
@@ -74,10 +80,11 @@ func Multiply(ctx context.Context, path string, copies int, over time.Duration, 
 
 type multiplication struct {
 	db     *sql.DB
+	folds  bool // it knows what is folded
 	copies int
 	step   time.Duration
 	now    time.Time
-	last   map[string]int64 // seq of the originals, of messages and deliveries
+	last   map[string]int64 // seq of the originals, of messages, deliveries and rows of the journal
 }
 
 func (m *multiplication) exec(ctx context.Context, query string, args ...any) error {
@@ -91,12 +98,24 @@ func (m *multiplication) exec(ctx context.Context, query string, args ...any) er
 // measure finds how much there is, and that nothing is under way.
 func (m *multiplication) measure(ctx context.Context) error {
 	m.last = map[string]int64{}
-	for _, counted := range []string{"messages", "deliveries"} {
+	queries := map[string]string{
+		"messages": `SELECT coalesce(max(seq), 0) FROM messages`, "deliveries": `SELECT coalesce(max(seq), 0) FROM deliveries`, "journal": `SELECT 0`,
+	}
+	folds, err := m.columns(ctx, "folded")
+	if err != nil {
+		return err
+	}
+	if m.folds = folds != nil; m.folds {
+		queries["messages"] = `SELECT max(coalesce((SELECT max(seq) FROM messages), 0), coalesce((SELECT max(message + messages - 1) FROM folded), 0))`
+		queries["deliveries"] = `SELECT max(coalesce((SELECT max(seq) FROM deliveries), 0), coalesce((SELECT max(delivery + deliveries - 1) FROM folded), 0))`
+		queries["journal"] = `SELECT coalesce(max(seq), 0) FROM journal`
+	}
+	for counted, query := range queries {
 		var last int64
-		if err := m.db.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM `+counted).Scan(&last); err != nil {
+		if err := m.db.QueryRowContext(ctx, query).Scan(&last); err != nil {
 			return err
 		}
-		if last == 0 {
+		if last == 0 && counted != "journal" {
 			return errors.New("no " + counted)
 		}
 		m.last[counted] = last
@@ -117,6 +136,9 @@ func (m *multiplication) copy(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if columns == nil {
+			continue
+		}
 		values := make([]string, len(columns))
 		for i, column := range columns {
 			values[i] = column
@@ -124,11 +146,12 @@ func (m *multiplication) copy(ctx context.Context) error {
 				values[i] = strings.ReplaceAll(made, "%[1]s", column)
 			}
 		}
-		query := fmt.Sprintf(`INSERT INTO %s (%s) SELECT %s FROM %[1]s WHERE %[4]s <= %[5]d AND coalesce(?1, ?2, ?3, ?4) IS NOT NULL ORDER BY %[4]s`,
+		query := fmt.Sprintf(`INSERT INTO %s (%s) SELECT %s FROM %[1]s WHERE %[4]s <= %[5]d AND coalesce(?1, ?2, ?3, ?4, ?5) IS NOT NULL ORDER BY %[4]s`,
 			t.name, strings.Join(columns, ", "), strings.Join(values, ", "), t.seq, m.last[t.counts])
 		for i := range m.copies {
 			later := -time.Duration(m.copies-1-i) * m.step
-			err := m.exec(ctx, query, m.last["messages"]*int64(i+1), m.last["deliveries"]*int64(i+1), later.Microseconds(), idTime(m.now.Add(later)))
+			err := m.exec(ctx, query, m.last["messages"]*int64(i+1), m.last["deliveries"]*int64(i+1), later.Microseconds(), idTime(m.now.Add(later)),
+				m.last["journal"]*int64(i+1))
 			if err != nil {
 				return err
 			}
@@ -146,6 +169,17 @@ func (m *multiplication) project(ctx context.Context) error {
   SELECT source, dedupe_key, id, created_at FROM messages WHERE dedupe_key <> '' ORDER BY source, dedupe_key`)
 	if err != nil {
 		return err
+	}
+	if err != nil {
+		return err
+	}
+	if m.folds {
+		err := m.exec(ctx, `WITH RECURSIVE n(i, last) AS (SELECT 1, (SELECT sum(messages) FROM folded) UNION ALL SELECT i + 1, last FROM n WHERE i < last)
+  INSERT INTO dedupe_keys (source, key, message_id, created_at) SELECT 'default', 'msg_' || lower(hex(randomblob(8))) AS random_key, '', ?1 FROM n
+  WHERE last > 0 ORDER BY random_key`, m.now.UnixMicro())
+		if err != nil {
+			return err
+		}
 	}
 	for _, name := range projections {
 		columns, err := m.columns(ctx, name)

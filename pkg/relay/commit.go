@@ -203,6 +203,9 @@ func (w *writer) bounded(ctx context.Context) (context.Context, context.CancelFu
 }
 
 func (w *writer) committed(t *txn) {
+	if w.journal != nil {
+		w.journal.stored(t.newKeys)
+	}
 	w.enter(t)
 	w.wake.health.committed(t.conditions)
 	if t.targetsChanged { // one may be disabled now

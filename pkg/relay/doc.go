@@ -29,7 +29,7 @@
 // while that token is the delivery's. A process that dies loses its leases and nothing else.
 //
 // # How it is used
-// //
+//
 // Open a [Store], register targets with [Store.PutTarget], append [Draft] messages, and run a [Dispatcher]
 // with a [Resolver] that turns a target's id into the [Runner] that performs one attempt. A runner never
 // sleeps or loops: it answers [Delivered], [Retry] or [Permanent], and only the dispatcher decides when to
@@ -112,29 +112,37 @@
 // # The journal
 //
 // On SQLite a crowd of callers (eight or more in one commit) appends through a journal: what they bring is written as one
-// row, and gets rows of its own a little later, many messages in one commit and where possible together with the outcome
-// of the first attempt, so that a delivery that is over by then is inserted once and never changed. What is in the journal
-// is accepted: it is on disk, counts in [Store.Stats] and as a duplicate, and survives a crash. Who asks for a message or a
-// delivery by its id waits until its rows are there; lists wait for up to 5 s and may lag while more is appended than can
-// be worked off. Effects and rows then get a tenth of the writer's time, until 262,144 messages or 256 MiB wait or the
-// oldest has waited for 10 s; from then on no more is accepted than can be worked off.
+// row, packed, and dealt with a little later, many messages in one commit, where possible together with the outcomes of the
+// first attempts. What is in the journal is accepted: it is on disk, counts in [Store.Stats] and as a duplicate, and
+// survives a crash. Who asks for a message or a delivery by its id waits until that is done; lists wait for up to 5 s and may
+// lag while more is appended than can be worked off. Effects then get a tenth of the writer's time, until 262,144 messages
+// or 256 MiB wait or the oldest has waited for 10 s; from then on no more is accepted than can be worked off.
+//
+// # What is folded
+//
+// A message of the journal all of whose deliveries were delivered with their first attempts by then gets no rows: the
+// journal's row stays, and one more row beside it tells what became of all of its messages. It is folded. Any other gets
+// rows of its own, and so does a folded one to which something happens later: a replay thaws it. Callers cannot tell one
+// from the other; statements of a service's own that read the engine's tables see rows only. Lists pass over what is folded
+// by the sources, types, targets and times that stand beside each of its rows; an id is found by the range of those that
+// its row has.
 //
 // # What one message costs on SQLite
 //
 // Alone: one transaction for the message, its key, its delivery (born leased where the dispatcher has room, which saves a
 // claim) and the totals, and one for the outcome with its attempt: two fdatasyncs and about ten statements.
 //
-// In a crowd of 128: a hundredth of a transaction and of its fdatasync, one lookup of its key, and about its own size in
-// the journal's row. Its own rows come later: a message, a delivery and an attempt of about a page for four messages of a
-// kilobyte, in transactions of up to a thousand; and its key, which is merged with up to sixteen thousand others in their
-// order, because alone each key would change a page of 4 KiB. Each page is written to the -wal file, and once more to the
-// database when that is checkpointed.
+// In a crowd of 128: a fiftieth of a transaction and of its fdatasync, one lookup of its key, and what is left of it when it
+// is packed with its neighbours in the journal's row: of events that differ in little but their ids, a tenth. Once it is
+// delivered, a hundredth of the row that says so; and its key, which is merged into the table of keys with up to sixteen
+// thousand others in their order, because alone each key would change a page of 4 KiB. What does not end well at once gets
+// rows: a message, a delivery and its attempts, of about a page for four messages of a kilobyte. Each page is written to the
+// -wal file, and once more to the database when that is checkpointed.
 //
 // # How far one machine goes
 //
-// Two cores, with the load generator, the database and the endpoints on them too (make bench BENCH="-only ingest,processed,drain"
-// prints such figures, as ratios to what one could write by hand): some 25,000 webhooks a second verified and stored, some
-// 12,000 processed as well, and some 15,000 deliveries a second of a backlog. PostgreSQL on the same machine takes fewer,
+// Two cores, with the load generator, the database and the endpoints on them too (make bench BENCH="-only ingest,processed,publish,drain"
+// prints such figures, as ratios to what one could write by hand): FIGURES. PostgreSQL on the same machine takes fewer,
 // because the server needs the same processors. It is the better choice when several processes have to share the work or
 // stand in for each other, when the database has a machine of its own, or when somebody else looks after its backups.
 //

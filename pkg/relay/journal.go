@@ -63,6 +63,7 @@ type journal struct {
 	groups   []*group        // in their order; the first is the next to get its rows
 	keys     map[uint64]spot // of what has no rows yet
 	ids      bool            // its messages' ids are among them: only where callers bring their own
+	filter   *keyFilter
 	seed     maphash.Seed
 	messages int
 	bytes    int
@@ -125,7 +126,7 @@ func (j *journal) find(hash uint64) (place, bool) {
 }
 
 func newJournal(lease time.Duration) *journal {
-	return &journal{lease: lease, counts: map[total]int64{}, keys: map[uint64]spot{}, seed: maphash.MakeSeed(), nudge: make(chan struct{}, 1)}
+	return &journal{lease: lease, counts: map[total]int64{}, keys: map[uint64]spot{}, filter: newKeyFilter(), seed: maphash.MakeSeed(), nudge: make(chan struct{}, 1)}
 }
 
 func (j *journal) empty() bool { return len(j.groups) == 0 }

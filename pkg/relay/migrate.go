@@ -18,7 +18,7 @@ var migrationFiles embed.FS
 const (
 	createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (
   name TEXT NOT NULL, file TEXT NOT NULL, applied_at INTEGER NOT NULL, PRIMARY KEY (name, file))`
-	countMigration  = `SELECT count(*) FROM schema_migrations WHERE name = ? AND file = ?`
+	countMigration = `SELECT count(*) FROM schema_migrations WHERE name = ? AND file = ?`
 	// What services have tables here. The engine's own set is everybody's.
 	listSets        = `SELECT DISTINCT name FROM schema_migrations WHERE name <> 'relay' ORDER BY name`
 	insertMigration = `INSERT INTO schema_migrations (name, file, applied_at) VALUES (?, ?, ?)`

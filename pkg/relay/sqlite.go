@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -31,6 +32,8 @@ type sqliteEngine struct {
 	// The positions given out last, and the highest id of what is folded; the writer's.
 	lastMessage, lastDelivery int64
 	lastFolded                string
+
+	stopFilter context.CancelFunc // and waits
 }
 
 // openSQLite opens the file at path, which it makes when it is absent.
@@ -92,7 +95,19 @@ func (e *sqliteEngine) readers() (callers, engineReader reader) {
 	return reader{e.forCallers, anything, e.translate}, reader{e.forEngine, anything, e.translate}
 }
 
+// filter begins to fill the filter of keys, in a goroutine that close waits for.
+func (e *sqliteEngine) filter() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	j := e.journal
+	running.Go(func() { e.keepFilter(ctx, j) })
+	e.stopFilter = func() { cancel(); running.Wait() }
+}
+
 func (e *sqliteEngine) close() error {
+	if e.stopFilter != nil {
+		e.stopFilter()
+	}
 	var errs []error
 	if e.writer != nil {
 		errs = append(errs, e.writer.close())

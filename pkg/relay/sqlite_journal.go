@@ -182,9 +182,12 @@ func (e *sqliteEngine) knownKey(ctx context.Context, t *txn, p *prepared) (bool,
 	if first := e.journal.unmerged.find(h, p.Source, p.DedupeKey); first != nil {
 		return true, duplicateOf(ctx, t, p, first.id)
 	}
-	err := t.find(ctx, findKey, []any{p.Source, p.DedupeKey}, &p.receipt.ID)
+	err := sql.ErrNoRows
+	if !e.journal.filter.fresh(h) {
+		err = t.find(ctx, findKey, []any{p.Source, p.DedupeKey}, &p.receipt.ID)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
-		t.keys[h] = p
+		t.fresh(h, p)
 		return false, nil
 	}
 	if err != nil {

@@ -98,6 +98,29 @@ func (j *journal) unkey(rows []*keyRow) {
 	j.unmerged.waiting = append(j.unmerged.waiting, rows...)
 }
 
+// fresh takes note of a key that is new with this transaction.
+func (t *txn) fresh(hash uint64, p *prepared) {
+	if t.keys == nil {
+		t.keys = map[uint64]*prepared{}
+	}
+	t.keys[hash] = p
+	t.newKeys = append(t.newKeys, hash)
+}
+
+// stored has the filter know of keys that are stored now.
+func (j *journal) stored(hashes []uint64) {
+	if j.filter.stored(hashes) {
+		return
+	}
+	for h := range j.keys {
+		j.filter.own.add(h)
+	}
+	for h := range j.unmerged.byHash {
+		j.filter.own.add(h)
+	}
+	j.filter.read()
+}
+
 // mergeKeys puts some keys into their table, and answers how many.
 func (e *sqliteEngine) mergeKeys(ctx context.Context, t *txn) (int, error) {
 	rows := e.journal.unmerged.next()

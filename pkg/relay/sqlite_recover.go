@@ -65,7 +65,9 @@ func (e *sqliteEngine) recoverGroup(ctx context.Context, t *txn, g *group, claim
 	for i := range g.entries {
 		entry := &g.entries[i]
 		if entry.DedupeKey != "" {
-			e.journal.keys[e.journal.hash(entry.Source, entry.DedupeKey)] = place{group: g, entry: i}.spot()
+			h := e.journal.hash(entry.Source, entry.DedupeKey)
+			e.journal.keys[h] = place{group: g, entry: i}.spot()
+			e.journal.filter.own.add(h) // it comes into the table later
 		}
 		for k := range entry.members {
 			m := &entry.members[k]

@@ -70,7 +70,8 @@ const (
 func (e *sqliteEngine) appendOne(ctx context.Context, t *txn, p *prepared) error {
 	now := t.now.UnixMicro()
 	if p.DedupeKey != "" {
-		if first := e.journal.unmerged.find(e.journal.hash(p.Source, p.DedupeKey), p.Source, p.DedupeKey); first != nil {
+		h := e.journal.hash(p.Source, p.DedupeKey)
+		if first := e.journal.unmerged.find(h, p.Source, p.DedupeKey); first != nil {
 			return duplicateOf(ctx, t, p, first.id)
 		}
 		fresh, err := t.changed(ctx, insertKey, p.Source, p.DedupeKey, p.ID, now)
@@ -80,6 +81,7 @@ func (e *sqliteEngine) appendOne(ctx context.Context, t *txn, p *prepared) error
 		if fresh == 0 {
 			return duplicate(ctx, t, p)
 		}
+		t.fresh(h, p)
 	}
 	if p.given {
 		if taken, err := e.inFolded(ctx, t, p.ID); err != nil || taken {

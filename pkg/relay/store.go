@@ -189,7 +189,11 @@ func (s *Store) readJournal(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	return s.appends.do(ctx, newOp(e.recoverJournal))
+	if err := s.appends.do(ctx, newOp(e.recoverJournal)); err != nil {
+		return err
+	}
+	e.filter()
+	return nil
 }
 
 // listWait is how long a list waits for what was appended before it. While more is appended than can be worked off, lists

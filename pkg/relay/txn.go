@@ -35,6 +35,7 @@ type txn struct {
 	// What of the journal changes with this transaction. Only SQLite has one.
 	crowd     bool                 // many append at once
 	keys      map[uint64]*prepared // new keys of this transaction
+	newKeys   []uint64             // what the filter of keys has to know of
 	journaled []*group             // rows of the journal that it has written
 	offering  []*group             // groups whose deliveries it has claimed
 	unkeyed   []*keyRow            // keys of their messages, which are merged later
@@ -154,6 +155,7 @@ func (t *txn) nested(ctx context.Context, run func(context.Context, *txn) error)
 	t.born = append(t.born, inner.born...)
 	t.keys, t.journaled, t.unfolded, t.held = inner.keys, inner.journaled, inner.unfolded, append(t.held, inner.held...)
 	t.unkeyed = append(t.unkeyed, inner.unkeyed...)
+	t.newKeys = append(t.newKeys, inner.newKeys...)
 	t.targetsChanged = t.targetsChanged || inner.targetsChanged
 	t.concluded = append(t.concluded, inner.concluded...)
 	maps.Copy(t.conditions, inner.conditions)

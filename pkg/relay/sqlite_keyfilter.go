@@ -1,0 +1,64 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	// The table's own order serves this.
+	selectKeysFrom = `SELECT source, key FROM dedupe_keys WHERE (source, key) > (?, ?) ORDER BY source, key LIMIT ?`
+	filterPage     = 4096 // keys read at once
+	filterShare    = 4    // reading them takes one part in so many of a processor
+	filterRetry    = time.Second
+)
+
+// keepFilter fills the filter with what is stored, as often as it asks for that, until ctx ends. What goes wrong costs
+// nothing but the filter, and is tried again.
+func (e *sqliteEngine) keepFilter(ctx context.Context, j *journal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-j.filter.again:
+		}
+		for {
+			b, err := e.readKeys(ctx, j)
+			if err == nil {
+				j.filter.before.Store(b)
+				break
+			}
+			if pause(ctx, filterRetry) != nil {
+				return
+			}
+		}
+	}
+}
+
+// readKeys makes a filter of all keys that are stored.
+func (e *sqliteEngine) readKeys(ctx context.Context, j *journal) (*bloom, error) {
+	b, source, key := &bloom{}, "", ""
+	for n := filterPage; n == filterPage && !b.full; {
+		began := time.Now()
+		rows, err := e.forCallers.QueryContext(ctx, selectKeysFrom, source, key, filterPage)
+		if err != nil {
+			return nil, err
+		}
+		for n = 0; rows.Next(); n++ {
+			if err := rows.Scan(&source, &key); err != nil {
+				return nil, errors.Join(err, rows.Close())
+			}
+			b.add(j.hash(source, key))
+		}
+		if err := errors.Join(rows.Close(), rows.Err()); err != nil {
+			return nil, err
+		}
+		if n == filterPage {
+			if err := pause(ctx, (filterShare-1)*time.Since(began)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return b, nil
+}

@@ -56,20 +56,21 @@ func scanFolded(row scanner) (f folded, err error) {
 	return f, err
 }
 
-// each gives what a query finds to a function, until that has enough.
-func eachFolded(ctx context.Context, q querier, query string, args []any, visit func(folded) (more bool)) error {
+// eachFolded gives what a query finds to a function, until that has enough.
+func eachFolded(ctx context.Context, q querier, query string, args []any, visit func(folded) (more bool)) (err error) {
 	rows, err := q.query(ctx, query, args...)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, rows.Close(), rows.Err()) }()
 	for more := true; more && rows.Next(); {
 		f, err := scanFolded(rows)
 		if err != nil {
-			return errors.Join(err, rows.Close())
+			return err
 		}
 		more = visit(f)
 	}
-	return errors.Join(rows.Close(), rows.Err())
+	return nil
 }
 
 // findFolded finds the folded message that has an id, or a delivery of that id.

@@ -45,8 +45,14 @@ func (f *fixture) readAll(limit int) reading {
 		}
 	}
 	for _, c := range []relay.DeliveryFilter{
-		{TargetID: "a"}, {TargetID: "bad"}, {Type: "type 2", State: relay.Done}, {State: relay.Failed}, {Since: since}, {Until: until},
-		{MessageID: r.Messages[len(r.Messages)/2].ID}, {MessageID: "msg_none"},
+		{TargetID: "a"},
+		{TargetID: "bad"},
+		{Type: "type 2", State: relay.Done},
+		{State: relay.Failed},
+		{Since: since},
+		{Until: until},
+		{MessageID: r.Messages[len(r.Messages)/2].ID},
+		{MessageID: "msg_none"},
 	} {
 		for _, d := range f.deliveriesOf(c, limit) {
 			r.Lists[fmt.Sprintf("%+v", c)] = append(r.Lists[fmt.Sprintf("%+v", c)], d.ID)
@@ -264,4 +270,27 @@ func TestFolded_Retention(t *testing.T) {
 		t.Errorf("the newest message is %+v", items[0])
 	}
 	f.balanced()
+}
+
+// TestFolded_RetentionPassesOverTheFuture: what was folded under a clock that was wrong does not keep what came later.
+func TestFolded_RetentionPassesOverTheFuture(t *testing.T) {
+	t.Parallel()
+	f := open(t, journaled)
+	f.clock.advance(365 * day)
+	wrong := f.append(relay.Draft{}).ID
+	must(f.Message(t.Context(), wrong))(t)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.advance(-365 * day)
+	f.reopen()
+	later := f.append(relay.Draft{}).ID
+	f.append(relay.Draft{})
+	if n := must(f.Folded(t.Context()))(t); n != 3 {
+		t.Fatalf("%d rows are folded", n)
+	}
+	f.clock.advance(2 * day)
+	if got := f.pass(f.retention(relay.RetentionPolicy{Delivered: day})); got.Messages != 1 || f.there(wrong, later) != "0" {
+		t.Errorf("removed %+v, left %s", got, f.there(wrong, later))
+	}
 }

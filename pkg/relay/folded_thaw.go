@@ -102,8 +102,9 @@ func (f *folded) drop(ctx context.Context, t *txn) error {
 }
 
 const (
-	// What holds the newest positions stays: they must not be given out again.
-	selectOldest = foldedColumns + ` WHERE f.seq = (SELECT seq FROM folded ORDER BY seq LIMIT 1) AND f.updated_at < ?
+	// What holds the newest positions stays: they must not be given out again. What is from the future, of a clock that was
+	// wrong, is passed over.
+	selectOldest = foldedColumns + ` WHERE f.seq = (SELECT seq FROM folded WHERE updated_at <= ? ORDER BY seq LIMIT 1) AND f.updated_at < ?
   AND (EXISTS (SELECT 1 FROM folded g WHERE g.seq > f.seq) OR (SELECT max(seq) FROM messages) >= f.message + f.messages)
   AND (f.deliveries = 0 OR EXISTS (SELECT 1 FROM folded g WHERE g.seq > f.seq AND g.deliveries > 0)
     OR (SELECT max(seq) FROM deliveries) >= f.delivery + f.deliveries)`
@@ -114,7 +115,7 @@ const (
 // removeOldest removes the oldest folded row of the journal, if all its messages were over before some time.
 func (*folds) removeOldest(ctx context.Context, t *txn, before time.Time) (removed Removed, err error) {
 	var old *folded
-	err = eachFolded(ctx, t, selectOldest, []any{before.UnixMicro()}, func(f folded) bool { old = &f; return false })
+	err = eachFolded(ctx, t, selectOldest, []any{t.now.UnixMicro(), before.UnixMicro()}, func(f folded) bool { old = &f; return false })
 	if err != nil || old == nil {
 		return removed, err
 	}

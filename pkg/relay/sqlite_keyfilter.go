@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -45,13 +44,14 @@ func (e *sqliteEngine) readKeys(ctx context.Context, j *journal) (*bloom, error)
 		if err != nil {
 			return nil, err
 		}
-		for n = 0; rows.Next(); n++ {
-			if err := rows.Scan(&source, &key); err != nil {
-				return nil, errors.Join(err, rows.Close())
-			}
+		n = 0
+		_, err = collect(rows, func(row scanner) (struct{}, error) {
+			n++
+			err := row.Scan(&source, &key)
 			b.add(j.hash(source, key))
-		}
-		if err := errors.Join(rows.Close(), rows.Err()); err != nil {
+			return struct{}{}, err
+		})
+		if err != nil {
 			return nil, err
 		}
 		if n == filterPage {

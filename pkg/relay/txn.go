@@ -60,10 +60,6 @@ func (t *txn) exec(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
-func (t *txn) execResult(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return t.session.exec(ctx, query, args)
-}
-
 // changed executes a statement and says how many rows it changed.
 func (t *txn) changed(ctx context.Context, query string, args ...any) (int64, error) {
 	res, err := t.session.exec(ctx, query, args)

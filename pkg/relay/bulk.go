@@ -223,8 +223,10 @@ func (r *bulkRun) commit(ctx context.Context, group []selected) (changed int64, 
 	}
 	var due int64
 	err = r.store.write(ctx, func(ctx context.Context, t *txn) error {
-		if err := t.engine.folds().thawDeliveries(ctx, t, seqs); err != nil {
-			return err
+		if slices.Contains(r.states, Done) { // nothing else is folded
+			if err := t.engine.folds().thawDeliveries(ctx, t, seqs); err != nil {
+				return err
+			}
 		}
 		rows, err := t.query(ctx, lockSelected, list(seqs))
 		if err != nil {

@@ -87,15 +87,33 @@ type change struct {
 	n int64
 }
 
-// reader runs queries outside of transactions.
+// reader runs queries outside of the transactions that write.
 type reader struct {
 	db    *sql.DB
+	tx    *sql.Tx                  // nil, or one that reads: all its queries see the same
 	check func(query string) error // refuses statements that are not the store's own
 	to    func(query string) string
 }
 
 func (r reader) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if r.tx != nil {
+		return r.tx.QueryContext(ctx, r.to(query), args...)
+	}
 	return r.db.QueryContext(ctx, r.to(query), args...)
+}
+
+// snapshot reads several times as of one moment, where what is read lies in several places. One who did that at several
+// moments would miss what is put from one place into another in between.
+func (s *Store) snapshot(ctx context.Context, read func(reader) error) (err error) {
+	if s.engine.folds() == nil {
+		return read(s.callers)
+	}
+	r := s.callers
+	if r.tx, err = r.db.BeginTx(ctx, nil); err != nil {
+		return err
+	}
+	defer func() { _ = r.tx.Rollback() }() // it has changed nothing
+	return read(r)
 }
 
 func (r reader) row(ctx context.Context, query string, args ...any) *sql.Row {

@@ -15,6 +15,9 @@ func Points(journal bool) []string {
 	return all
 }
 
+// AmidReading is the point between the two queries of a list.
+const AmidReading = string(amidReading)
+
 // WithPoints makes a store call reached at each of its Points, from the goroutine that does the work.
 func WithPoints(c Config, reached func(point string)) Config {
 	c.reached = func(p point) { reached(string(p)) }
@@ -23,6 +26,9 @@ func WithPoints(c Config, reached func(point string)) Config {
 
 // Journaled makes a store put everything through the journal that it has.
 func Journaled(c *Config) { c.journaled = true }
+
+// Settled waits until everything that was appended has been dealt with.
+func (s *Store) Settled(ctx context.Context) error { return s.settled(ctx) }
 
 // Settle waits until everything that was appended has its rows, and gives them to what is folded too, for tests that look
 // into the tables.

@@ -54,14 +54,14 @@ func (c *conditions) about(source, eventType, target string) {
 }
 
 // list reads folded rows from the newest to the oldest, of those that are before a position of the log.
-func (a *folds) list(ctx context.Context, c conditions, before int64, visit func(folded) (more bool)) error {
+func (*folds) list(ctx context.Context, q reader, c conditions, before int64, visit func(folded) (more bool)) error {
 	c.where, c.args = slices.Clone(c.where), slices.Clone(c.args)
 	c.add(c.column+" < ?", before)
 	query := foldedColumns + " WHERE " + strings.Join(c.where, " AND ") + " ORDER BY " + c.column + " DESC LIMIT ?"
 	for more := true; more; {
 		n := 0
 		args := append(slices.Clone(c.args[:len(c.args)-1]), before, foldedPage)
-		err := eachFolded(ctx, a.callers, query, args, func(f folded) bool {
+		err := eachFolded(ctx, q, query, args, func(f folded) bool {
 			n++
 			if before = f.message; c.column == "f.delivery" {
 				before = f.delivery
@@ -78,14 +78,14 @@ func (a *folds) list(ctx context.Context, c conditions, before int64, visit func
 }
 
 // messages lists those a filter selects, newest first, without headers and bodies.
-func (a *folds) messages(ctx context.Context, f MessageFilter, page conditions) (found []messageRow, err error) {
+func (a *folds) messages(ctx context.Context, q reader, f MessageFilter, page conditions) (found []messageRow, err error) {
 	if a == nil || f.State != "" && f.State != Done {
 		return nil, nil
 	}
 	c := conditions{column: "f.message"}
 	c.about(f.Source, f.Type, "")
 	c.between("f.created_at", f.Since, f.Until)
-	err = a.list(ctx, c, page.before, func(g folded) bool {
+	err = a.list(ctx, q, c, page.before, func(g folded) bool {
 		for i := len(g.messages) - 1; i >= 0 && len(found) <= page.limit; i-- {
 			m := &g.messages[i]
 			if g.outcomes[i] == nil || g.message+int64(i) >= page.before || f.Source != "" && m.Source != f.Source ||
@@ -100,13 +100,13 @@ func (a *folds) messages(ctx context.Context, f MessageFilter, page conditions) 
 }
 
 // deliveries lists those a filter selects, newest first.
-func (a *folds) deliveries(ctx context.Context, f DeliveryFilter, page conditions) (found []deliveryRow, err error) {
+func (a *folds) deliveries(ctx context.Context, q reader, f DeliveryFilter, page conditions) (found []deliveryRow, err error) {
 	if a == nil || f.State != "" && f.State != Done {
 		return nil, nil
 	}
 	c := conditions{column: "f.delivery"}
 	c.deliveriesIn(f)
-	err = a.list(ctx, c, page.before, func(g folded) bool {
+	err = a.list(ctx, q, c, page.before, func(g folded) bool {
 		all := slices.DeleteFunc(g.selected(f), func(d deliveryRow) bool { return d.seq >= page.before })
 		slices.Reverse(all)
 		found = append(found, all[:min(len(all), page.limit+1-len(found))]...)
@@ -144,7 +144,7 @@ func (f *folded) selected(filter DeliveryFilter) (all []deliveryRow) {
 	return all
 }
 
-// merged is one list of two, newest first. What is in both was thawed between them, and its row counts.
+// merged is one list of two, newest first. What is in both was thawed between two readings, and its row counts.
 func merged[T any](rows, folded []T, seq func(T) int64) []T {
 	if len(folded) == 0 {
 		return rows

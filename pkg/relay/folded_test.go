@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -285,12 +286,55 @@ func TestFolded_RetentionPassesOverTheFuture(t *testing.T) {
 	f.clock.advance(-365 * day)
 	f.reopen()
 	later := f.append(relay.Draft{}).ID
-	f.append(relay.Draft{})
+	must(f.Message(t.Context(), f.append(relay.Draft{}).ID))(t)
 	if n := must(f.Folded(t.Context()))(t); n != 3 {
 		t.Fatalf("%d rows are folded", n)
 	}
 	f.clock.advance(2 * day)
 	if got := f.pass(f.retention(relay.RetentionPolicy{Delivered: day})); got.Messages != 1 || f.there(wrong, later) != "0" {
 		t.Errorf("removed %+v, left %s", got, f.there(wrong, later))
+	}
+}
+
+// TestFolded_PagesHaveNoGaps: a page is a stretch of the list without gaps, whatever is folded and whatever gets rows while
+// it is read; or a cursor would pass over for good what is missing in it.
+func TestFolded_PagesHaveNoGaps(t *testing.T) {
+	t.Parallel()
+	var amid atomic.Pointer[func()]
+	f := open(t, journaled, func(c *relay.Config) {
+		*c = relay.WithPoints(*c, func(point string) {
+			if do := amid.Load(); point == relay.AmidReading && do != nil {
+				(*do)()
+			}
+		})
+	})
+	f.target("off")
+	if err := f.SetTarget(t.Context(), "off", false, "test"); err != nil {
+		t.Fatal(err)
+	}
+	pair := func() {
+		f.append(relay.Draft{})                         // is folded
+		f.append(relay.Draft{Targets: []string{"off"}}) // gets rows
+		if err := f.Settled(t.Context()); err != nil {  // both have happened
+			t.Error(err)
+		}
+	}
+	pair()
+	amid.Store(&[]func(){pair}[0])
+	messages, _, err := f.Messages(t.Context(), relay.MessageFilter{}, relay.Page{Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliveries, _, err := f.Deliveries(t.Context(), relay.DeliveryFilter{}, relay.Page{Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	amid.Store(nil)
+	if len(messages) != 2 || len(deliveries) != 2 {
+		t.Errorf("%d messages and %d deliveries, want those of before the two readings: 2 and 2", len(messages), len(deliveries))
+	}
+	all := f.pagesOf(relay.MessageFilter{}, 200)
+	if len(all) != 6 || !reflect.DeepEqual(all[len(all)-2:], messages) {
+		t.Errorf("%d messages, the first two are not those that the page had", len(all))
 	}
 }

@@ -10,9 +10,10 @@ import (
 
 const (
 	// folded_delivery serves this.
-	selectFoldedAt = foldedColumns + ` WHERE f.seq = (SELECT seq FROM folded WHERE delivery <= ? AND deliveries > 0 ORDER BY delivery DESC LIMIT 1)`
-	updateFolded   = `UPDATE folded SET outcomes = ? WHERE seq = ?`
-	deleteFolded   = `DELETE FROM folded WHERE seq = ?`
+	selectFoldedAt = foldedColumns + ` WHERE f.seq = (SELECT seq FROM folded WHERE delivery <= ? AND deliveries > 0 ORDER BY delivery DESC LIMIT 1)
+  AND f.delivery + f.deliveries > ?`
+	updateFolded = `UPDATE folded SET outcomes = ? WHERE seq = ?`
+	deleteFolded = `DELETE FROM folded WHERE seq = ?`
 )
 
 // thaw gives the message that has an id, or a delivery of that id, its rows. False: it is not folded.
@@ -33,11 +34,11 @@ func (a *folds) thawDeliveries(ctx context.Context, t *txn, seqs []int64) error 
 	slices.Sort(left)
 	for len(left) > 0 {
 		var of *folded
-		err := eachFolded(ctx, t, selectFoldedAt, []any{left[0]}, func(f folded) bool { of = &f; return false })
+		err := eachFolded(ctx, t, selectFoldedAt, []any{left[0], left[0]}, func(f folded) bool { of = &f; return false })
 		if err != nil {
 			return err
 		}
-		if of == nil { // it lies before all that is folded
+		if of == nil { // it has a row
 			left = left[1:]
 			continue
 		}

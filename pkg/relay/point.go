@@ -14,6 +14,8 @@ const (
 	afterOutcome  point = "after the commit of an outcome"
 	beforeRows    point = "before the commit that gives the journal's messages their rows"
 	afterRows     point = "after the commit that gives the journal's messages their rows"
+
+	amidReading point = "between the two queries of a list" // nothing to end a process at
 )
 
 // reach tells a test that the work has come to a point. Outside of tests there is nobody to tell.

@@ -127,7 +127,7 @@ func (e *postgresEngine) translate(query string) string { return e.dialect.trans
 
 func (e *postgresEngine) readers() (callers, engineReader reader) {
 	check := func(query string) error { return e.dialect.guard(query, true) }
-	return reader{e.forCallers, check, e.translate}, reader{e.forEngine, check, e.translate}
+	return reader{db: e.forCallers, check: check, to: e.translate}, reader{db: e.forEngine, check: check, to: e.translate}
 }
 
 func (e *postgresEngine) close() error {

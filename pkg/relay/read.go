@@ -74,7 +74,7 @@ func (s *Store) messageRow(ctx context.Context, id string) (Message, bool, error
 		return Message{}, false, err
 	}
 	m.CreatedAt = time.UnixMicro(created).UTC()
-	all, err := s.withDeliveries(ctx, []messageRow{m})
+	all, err := withDeliveries(ctx, s.callers, []messageRow{m})
 	if err != nil {
 		return Message{}, false, err
 	}
@@ -141,11 +141,20 @@ func (s *Store) Messages(ctx context.Context, f MessageFilter, p Page) (items []
 	if err := s.mostlySettled(ctx); err != nil {
 		return nil, "", err
 	}
-	folded, err := s.engine.folds().messages(ctx, f, c) // first: what is thawed meanwhile is among the rows
+	err = s.snapshot(ctx, func(r reader) (err error) {
+		items, next, err = s.messagePage(ctx, r, f, c, query)
+		return err
+	})
+	return items, next, err
+}
+
+func (s *Store) messagePage(ctx context.Context, r reader, f MessageFilter, c conditions, query string) (items []Message, next string, err error) {
+	folded, err := s.engine.folds().messages(ctx, r, f, c)
 	if err != nil {
 		return nil, "", err
 	}
-	rows, err := s.callers.query(ctx, query, c.args...)
+	s.cfg.reach(amidReading)
+	rows, err := r.query(ctx, query, c.args...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -160,12 +169,12 @@ func (s *Store) Messages(ctx context.Context, f MessageFilter, p Page) (items []
 	}
 	seq := func(m messageRow) int64 { return m.seq }
 	found, next = cutPage(merged(found, folded, seq), c.limit, seq)
-	items, err = s.withDeliveries(ctx, found)
+	items, err = withDeliveries(ctx, r, found)
 	return items, next, err
 }
 
 // withDeliveries reads the deliveries of some messages, oldest first.
-func (s *Store) withDeliveries(ctx context.Context, found []messageRow) ([]Message, error) {
+func withDeliveries(ctx context.Context, r reader, found []messageRow) ([]Message, error) {
 	items, seqs, at := make([]Message, len(found)), make([]int64, 0, len(found)), map[int64]int{}
 	for i, m := range found {
 		if items[i] = m.Message; !m.whole {
@@ -180,7 +189,7 @@ func (s *Store) withDeliveries(ctx context.Context, found []messageRow) ([]Messa
 		return nil, err
 	}
 	// deliveries_message serves this.
-	rows, err := s.callers.query(ctx, selectDelivery+` WHERE d.message_seq IN (SELECT value FROM json_each(?)) ORDER BY d.seq`, string(list))
+	rows, err := r.query(ctx, selectDelivery+` WHERE d.message_seq IN (SELECT value FROM json_each(?)) ORDER BY d.seq`, string(list))
 	if err != nil {
 		return nil, err
 	}
@@ -209,11 +218,20 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) (items
 	if err := s.mostlySettled(ctx); err != nil {
 		return nil, "", err
 	}
-	folded, err := s.engine.folds().deliveries(ctx, f, c) // first: what is thawed meanwhile is among the rows
+	err = s.snapshot(ctx, func(r reader) (err error) {
+		items, next, err = s.deliveryPage(ctx, r, f, c, query)
+		return err
+	})
+	return items, next, err
+}
+
+func (s *Store) deliveryPage(ctx context.Context, r reader, f DeliveryFilter, c conditions, query string) (items []Delivery, next string, err error) {
+	folded, err := s.engine.folds().deliveries(ctx, r, f, c)
 	if err != nil {
 		return nil, "", err
 	}
-	rows, err := s.callers.query(ctx, query, c.args...)
+	s.cfg.reach(amidReading)
+	rows, err := r.query(ctx, query, c.args...)
 	if err != nil {
 		return nil, "", err
 	}

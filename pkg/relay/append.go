@@ -96,6 +96,9 @@ func (d *Draft) validate() error {
 			return fmt.Errorf("%w %s: not UTF-8, or with control characters", ErrInvalid, f.name)
 		}
 	}
+	if n := len(d.Headers) + len(d.Body); n > MaxPayload {
+		return fmt.Errorf("%w body: %d bytes with its headers, at most %d", ErrInvalid, n, MaxPayload)
+	}
 	return validTargets(d.Targets)
 }
 

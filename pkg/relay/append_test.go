@@ -255,3 +255,31 @@ func TestStore_ClosedAnswersUnavailable(t *testing.T) {
 		}
 	})
 }
+
+// TestStore_AppendRefusesWhatNoDatabaseHolds: however well it packs, a payload that is too large for a row is refused by name.
+func TestStore_AppendRefusesWhatNoDatabaseHolds(t *testing.T) {
+	f := open(t, journaled)
+	_, err := f.Append(t.Context(), relay.Draft{Source: "s", Type: "t", Body: make([]byte, relay.MaxPayload), Headers: []byte("{}")})
+	if !errors.Is(err, relay.ErrInvalid) || !strings.Contains(err.Error(), "body") {
+		t.Errorf("appended: %v", err)
+	}
+	f.append(relay.Draft{})
+}
+
+// TestStore_AppendRefusesTakenIDs: whether the first message has rows, is folded or waits in the journal.
+func TestStore_AppendRefusesTakenIDs(t *testing.T) {
+	for _, e := range []engine{sqlite, journaled} {
+		t.Run(string(e), func(t *testing.T) {
+			t.Parallel()
+			f := open(t, e)
+			id := relay.NewMessageID(f.clock.Now())
+			f.append(relay.Draft{ID: id})
+			for range 2 {
+				if _, err := f.Append(t.Context(), relay.Draft{ID: id, Source: "s", Type: "t"}); !errors.Is(err, relay.ErrInvalid) || !strings.Contains(err.Error(), "another message has it") {
+					t.Errorf("appended: %v", err)
+				}
+				must(f.Message(t.Context(), id))(t)
+			}
+		})
+	}
+}

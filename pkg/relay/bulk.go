@@ -131,10 +131,10 @@ func (r *bulkRun) prepare(ctx context.Context) error {
 		return err
 	}
 	var first int64
-	if err := r.store.callers.row(ctx, selectBounds).Scan(&first, &r.bound); err != nil {
-		return err
+	firstFolded, lastFolded, err := r.store.engine.folds().bounds(ctx) // first: what is thawed meanwhile is among the rows
+	if err == nil {
+		err = r.store.callers.row(ctx, selectBounds).Scan(&first, &r.bound)
 	}
-	firstFolded, lastFolded, err := r.store.engine.folds().bounds(ctx)
 	r.position, r.bound = min(first, firstFolded)-1, max(r.bound, lastFolded)
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/signet/pkg/relay"
+	"example.com/signet/pkg/relay/internal/record"
 )
 
 // reading is everything that callers can read.
@@ -336,5 +337,55 @@ func TestFolded_PagesHaveNoGaps(t *testing.T) {
 	all := f.pagesOf(relay.MessageFilter{}, 200)
 	if len(all) != 6 || !reflect.DeepEqual(all[len(all)-2:], messages) {
 		t.Errorf("%d messages, the first two are not those that the page had", len(all))
+	}
+}
+
+// TestFolded_KeepsNoPayloadOfRows: what retention removes of a message that has rows is not left in the journal.
+func TestFolded_KeepsNoPayloadOfRows(t *testing.T) {
+	t.Parallel()
+	f := crowded(t)
+	payloads := func() (with, without int) {
+		t.Helper()
+		rows, err := f.Query(t.Context(), `SELECT records FROM journal`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var b []byte
+			if err := rows.Scan(&b); err != nil {
+				t.Fatal(err)
+			}
+			_, messages, err := record.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range messages {
+				if len(m.Body) > 0 {
+					with++
+				} else {
+					without++
+				}
+			}
+		}
+		return with, without
+	}
+	rows := 0
+	if err := f.Settled(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range f.pagesOf(relay.MessageFilter{}, 200) {
+		if slices.ContainsFunc(m.Deliveries, func(d relay.Delivery) bool { return d.State != relay.Done }) {
+			rows++
+		}
+	}
+	with, without := payloads()
+	if with+rows > 144 || with < 144-rows-30 || without == 0 {
+		t.Errorf("%d payloads are in the journal, %d are not; %d messages have rows", with, without, rows)
+	}
+	one := f.deliveriesOf(relay.DeliveryFilter{State: relay.Done, TargetID: "a"}, 200)
+	must(f.Replay(t.Context(), one[len(one)/2].ID))(t)
+	if after, _ := payloads(); after >= with {
+		t.Errorf("%d payloads are in the journal after one was thawed, %d before", after, with)
 	}
 }

@@ -70,10 +70,27 @@ func (f *folded) thaw(ctx context.Context, t *txn, entries ...int) error {
 		}
 		f.outcomes[i] = nil
 	}
-	if slices.ContainsFunc(f.outcomes, func(o []record.Outcome) bool { return o != nil }) {
-		return t.exec(ctx, updateFolded, f.outcomes.Encode(f.at), f.seq)
+	if !slices.ContainsFunc(f.outcomes, func(o []record.Outcome) bool { return o != nil }) {
+		return f.drop(ctx, t)
 	}
-	return f.drop(ctx, t)
+	if err := f.repack(ctx, t); err != nil {
+		return err
+	}
+	return t.exec(ctx, updateFolded, f.outcomes.Encode(f.at), f.seq)
+}
+
+// repack writes the row of the journal anew, without the payloads of messages that have rows: once those are removed,
+// nothing of them is to be left.
+func (f *folded) repack(ctx context.Context, t *txn) error {
+	b := record.Begin(nil, f.at, len(f.messages))
+	for i := range f.messages {
+		m := f.messages[i]
+		if f.outcomes[i] == nil {
+			m.Headers, m.Body = nil, nil
+		}
+		b = m.Append(b)
+	}
+	return t.exec(ctx, updateJournal, record.Pack(b), f.seq)
 }
 
 func (f *folded) thawOne(ctx context.Context, t *txn, i int, delivery int64) error {

@@ -180,9 +180,11 @@ func (j *journal) add(groups []*group, keys map[uint64]*prepared) {
 		j.messages += g.messages
 		j.bytes += g.size
 		j.last = g.seq
-		if j.kept+g.size > journalMemory && g.waiting == 0 {
+		switch {
+		case g.record == nil: // of the process before
+		case j.kept+g.size > journalMemory && g.waiting == 0:
 			g.record, g.entries = nil, nil
-		} else {
+		default:
 			j.kept += g.size
 		}
 	}

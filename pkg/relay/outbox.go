@@ -52,22 +52,28 @@ func (o *Outbox) Append(ctx context.Context, note any, drafts ...Draft) ([]Recei
 	return receipts(ready), nil
 }
 
-// apply appends what some callers bring, and notes it.
+// apply appends what some callers bring, and notes it. It touches their drafts only as long as the transaction is its own:
+// one that took too long is tried again, while this may still be running.
 func (o *Outbox) apply(ctx context.Context, u *userTx, parts ...*outboxed) error {
-	var drafts []*prepared
-	for _, part := range parts {
-		for _, p := range part.drafts { // it may have been tried before
-			p.keyed, p.place, p.receipt = false, place{}, Receipt{}
+	all := make([]Appended, len(parts))
+	err := u.guard(ctx, func(context.Context) error {
+		var drafts []*prepared
+		for _, part := range parts {
+			for _, p := range part.drafts { // it may have been tried before
+				p.keyed, p.place, p.receipt = false, place{}, Receipt{}
+			}
+			drafts = append(drafts, part.drafts...)
 		}
-		drafts = append(drafts, part.drafts...)
-	}
-	err := u.guard(ctx, func(context.Context) error { return u.t.engine.stage(u.all, u.t, drafts) })
+		if err := u.t.engine.stage(u.all, u.t, drafts); err != nil {
+			return err
+		}
+		for i, part := range parts {
+			all[i] = Appended{Note: part.note, Receipts: receipts(part.drafts)}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
-	}
-	all := make([]Appended, len(parts))
-	for i, part := range parts {
-		all[i] = Appended{Note: part.note, Receipts: receipts(part.drafts)}
 	}
 	return o.note(ctx, u, all)
 }

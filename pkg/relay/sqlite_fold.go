@@ -17,7 +17,7 @@ const (
 
 // foldSkew is how far an id's time may be from when its message was appended, if that is to be folded: a row of the journal
 // is found by the range of its ids, which must not be wide.
-const foldSkew = time.Minute
+const foldSkew = 5 * time.Second
 
 // readPositions finds out which positions and ids were given out last.
 func (e *sqliteEngine) readPositions(ctx context.Context, t *txn) error {
@@ -119,6 +119,11 @@ func (f *folding) write(ctx context.Context, t *txn, e *sqliteEngine) error {
 		return t.exec(ctx, deleteJournal, f.seq)
 	}
 	e.lastFolded = max(e.lastFolded, f.last)
+	if f.over < len(f.messages) {
+		if err := f.repack(ctx, t); err != nil {
+			return err
+		}
+	}
 	return t.exec(ctx, insertFolded, f.seq, f.message, len(f.messages), f.delivery, f.deliveries, f.at, f.ended, f.first, f.last,
 		about(f.messages), f.outcomes.Encode(f.at))
 }

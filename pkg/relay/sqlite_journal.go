@@ -15,6 +15,7 @@ import (
 const (
 	insertJournal = `INSERT INTO journal (seq, records) VALUES (?, ?)`
 	selectJournal = `SELECT records FROM journal WHERE seq = ?`
+	updateJournal = `UPDATE journal SET records = ? WHERE seq = ?`
 	deleteJournal = `DELETE FROM journal WHERE seq = ?`
 	lastJournal   = `SELECT coalesce(max(seq), 0) FROM journal`
 	// What is folded comes before all that is not.
@@ -228,18 +229,27 @@ func (e *sqliteEngine) free(ctx context.Context, t *txn, p *prepared) error {
 	if t.keys[h] != nil || inJournal {
 		return errTaken
 	}
+	if err := e.unused(ctx, t, p.ID); err != nil {
+		return err
+	}
+	t.keys[h] = p
+	return nil
+}
+
+// unused makes sure that no message that has rows or is folded has an id.
+func (e *sqliteEngine) unused(ctx context.Context, t *txn, id string) error {
 	var one int64
-	switch err := t.find(ctx, findMessage, []any{p.ID}, &one); {
+	switch err := t.find(ctx, findMessage, []any{id}, &one); {
 	case err == nil:
 		return errTaken
 	case !errors.Is(err, sql.ErrNoRows):
 		return err
 	}
-	if taken, err := e.inFolded(ctx, t, p.ID); err != nil || taken {
-		return errors.Join(errTaken, err)
+	taken, err := e.inFolded(ctx, t, id)
+	if err == nil && taken {
+		err = errTaken
 	}
-	t.keys[h] = p
-	return nil
+	return err
 }
 
 // indexIDs begins to keep the ids of what is in the journal.

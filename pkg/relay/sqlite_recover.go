@@ -44,6 +44,9 @@ func (e *sqliteEngine) recoverJournal(ctx context.Context, t *txn) error {
 			last = g
 		}
 	}
+	if !e.journal.empty() { // who reads waits for these
+		e.journal.unfolded.Store(e.journal.groups[0].seq - 1)
+	}
 	if last == nil {
 		return nil
 	}

@@ -84,8 +84,8 @@ func (e *sqliteEngine) appendOne(ctx context.Context, t *txn, p *prepared) error
 		t.fresh(h, p)
 	}
 	if p.given {
-		if taken, err := e.inFolded(ctx, t, p.ID); err != nil || taken {
-			return errors.Join(errTaken, err)
+		if err := e.unused(ctx, t, p.ID); err != nil {
+			return err
 		}
 	}
 	m, seq := p.recorded(), e.nextMessage()

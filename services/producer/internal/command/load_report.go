@@ -2,7 +2,6 @@ package command
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -101,9 +100,7 @@ func (r loadReport) json(to io.Writer) error {
 	for status, count := range r.Statuses {
 		statuses[strconv.Itoa(status)] = count
 	}
-	encoder := json.NewEncoder(to)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(struct {
+	return printJSON(to, struct {
 		URL         string             `json:"url"`
 		Scheme      string             `json:"scheme,omitempty"`
 		Rate        float64            `json:"rate"`

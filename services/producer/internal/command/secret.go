@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -96,7 +95,7 @@ func (f secretFlags) print(s Surroundings, value, public string) error {
 		if f.public {
 			shown.Secret = ""
 		}
-		return json.NewEncoder(s.Out).Encode(shown)
+		return printJSON(s.Out, shown)
 	case f.public:
 		_, err := fmt.Fprintln(s.Out, public)
 		return err

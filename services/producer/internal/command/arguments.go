@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,12 +26,23 @@ func noArguments(c *cobra.Command, args []string) error {
 		args[0], c.CommandPath(), suggestion(c.SuggestionsFor(args[0]), ""), c.CommandPath())
 }
 
-// oneURL wants the one argument that most commands here have.
-func oneURL(c *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
+// one wants the one argument that most commands here have.
+func one(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return fmt.Errorf("%s takes exactly one %s, not %d arguments; %s --help has examples", c.CommandPath(), what, len(args), c.CommandPath())
 	}
-	return fmt.Errorf("%s takes exactly one URL, not %d arguments; %s --help has examples", c.CommandPath(), len(args), c.CommandPath())
+}
+
+// checkURL wants a URL that requests can go to. Its error does not repeat the URL, which may hold a password.
+func checkURL(text, name string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return usage(name + " must be an http or https URL with a host")
+	}
+	return nil
 }
 
 // flagError words an error of the flags for people, with the flag that was most likely meant.

@@ -26,6 +26,7 @@ type Client struct {
 	concurrency int
 	first       time.Duration
 	longest     time.Duration
+	patience    time.Duration // with Retry-After
 	log         *slog.Logger
 	history     *history
 	watchers    watchers
@@ -55,6 +56,7 @@ func New(opts ...Option) (*Client, error) {
 		concurrency: s.concurrency,
 		first:       s.first,
 		longest:     s.longest,
+		patience:    s.patience,
 		log:         s.log,
 		history:     newHistory(s.history),
 	}
@@ -102,7 +104,7 @@ func (c *Client) begin(ctx context.Context) (_ context.Context, done func()) {
 // Send delivers payload to url and returns when that succeeded, when it was given up, or when ctx ended, be it
 // between two attempts. []byte and json.RawMessage are sent as they are, and must not change until then; an
 // [Event] is sent in its envelope, anything else as encoding/json encodes it. A receiver's Retry-After is waited
-// for, up to [MaxRetryAfter]; ctx is what bounds that.
+// for, up to [MaxRetryAfter]; ctx and [WithPatience] are what bound that.
 //
 // The delivery tells of every attempt, whether or not there is an error. An error wraps [ErrNotDelivered] and
 // the reason, [ErrPayload] or [ErrInvalidEvent].

@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -47,7 +48,9 @@ func withoutURL(err error) error {
 	return err
 }
 
-func checkURL(rawURL string) error {
+// CheckURL reports with [ErrInvalidURL] whether a webhook can go to a URL: it must be absolute, http or https, and have a host
+// and no impossible port.
+func CheckURL(rawURL string) error {
 	u, err := url.Parse(rawURL)
 	if err != nil || !isHTTP(u) {
 		return ErrInvalidURL
@@ -55,4 +58,11 @@ func checkURL(rawURL string) error {
 	return nil
 }
 
-func isHTTP(u *url.URL) bool { return u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") }
+func isHTTP(u *url.URL) bool {
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return false
+		}
+	}
+	return u.Hostname() != "" && (u.Scheme == "http" || u.Scheme == "https")
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"example.com/signet/pkg/signature"
@@ -106,7 +107,7 @@ func (s *Sender) Prepare(ctx context.Context, r Request) (*http.Request, error) 
 func (s *Sender) request(ctx context.Context, r Request) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
-		return nil, cmp.Or(checkURL(r.URL), fmt.Errorf("%w: the method or URL is malformed", ErrUnsendable))
+		return nil, cmp.Or(CheckURL(r.URL), fmt.Errorf("%w: the method or URL is malformed", ErrUnsendable))
 	}
 	if !isHTTP(request.URL) {
 		return nil, ErrInvalidURL
@@ -137,7 +138,25 @@ func (s *Sender) request(ctx context.Context, r Request) (*http.Request, error) 
 		}
 	}
 	nameAttempt(request.Header, r.ID)
-	return request, nil
+	return request, checkHeader(request.Header)
+}
+
+// checkHeader refuses what net/http would refuse to write, at every attempt anew and as if the network had failed (RFC
+// 9110, sections 5.1 and 5.5). Values may be secrets, and are not repeated.
+func checkHeader(h http.Header) error {
+	for name, values := range h {
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool {
+			return r <= ' ' || r > '~' || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
+		}) {
+			return fmt.Errorf("%w: %q cannot be the name of a header", ErrUnsendable, name)
+		}
+		for _, value := range values {
+			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+				return fmt.Errorf("%w: the value of the header %s has a control character in it", ErrUnsendable, name)
+			}
+		}
+	}
+	return nil
 }
 
 // nameAttempt gives the receiver an id to recognise a repeated attempt by, where the scheme has none.

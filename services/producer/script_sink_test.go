@@ -15,7 +15,7 @@ import (
 	"example.com/signet/pkg/signature"
 )
 
-// sink answers as the path says: /status/500, /fail/2 (500 twice, then 200), /busy (503 and a Retry-After), /held
+// sink answers as the path says: /status/500, /fail/2 (500 twice, then 200), /busy/1 (503 and a Retry-After of that, once), /held
 // (no answer before a script says open), anything else 200.
 type sink struct {
 	*httptest.Server
@@ -60,7 +60,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case kind == "fail" && n < number:
 		w.WriteHeader(http.StatusInternalServerError)
 	case kind == "busy" && n == 0:
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Retry-After", argument)
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case kind == "held":
 		<-s.held

@@ -3,11 +3,12 @@ package command
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"example.com/signet/pkg/webhook"
 )
 
 // farthest is how many letters may be wrong in a word for which another one is suggested.
@@ -38,8 +39,7 @@ func one(what string) cobra.PositionalArgs {
 
 // checkURL wants a URL that requests can go to. Its error does not repeat the URL, which may hold a password.
 func checkURL(text, name string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if webhook.CheckURL(text) != nil {
 		return usage(name + " must be an http or https URL with a host")
 	}
 	return nil

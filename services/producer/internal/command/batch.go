@@ -147,7 +147,6 @@ type batchRun struct {
 	failures *batch.Failures // nil: they are not wanted
 	told     int
 	kept     string // the file that has the failures
-	unsent   string // where the first entry stands that was not sent
 }
 
 func (b *batchRun) run(ctx context.Context, reader *batch.Reader, client batch.Sender, keys *signers) error {
@@ -158,6 +157,9 @@ func (b *batchRun) run(ctx context.Context, reader *batch.Reader, client batch.S
 		Grace: stopGrace, Idle: stopIdle,
 	})
 	b.show.done()
+	if n := keys.unsigned.Load(); n > 0 {
+		b.show.line("note: %d unsigned, as there is no secret in the entry, --secret, --secret-file or WEBHOOK_SECRET", n)
+	}
 	if b.failures != nil {
 		var closeErr error
 		b.kept, closeErr = b.failures.Close(err == nil && tally.Unread == nil)
@@ -180,14 +182,12 @@ func (b *batchRun) tell(o batch.Outcome) error {
 	if o.Err == nil {
 		return nil
 	}
-	if o.Unsent {
-		if b.unsent == "" {
-			b.unsent = o.Entry.Label()
+	if !o.Unsent {
+		if b.told++; b.told <= maxTold {
+			b.show.line("%s, %s: %v", b.path, o.Entry.Label(), o.Err)
+		} else if b.told == maxTold+1 {
+			b.show.line("further failures are only counted")
 		}
-	} else if b.told++; b.told <= maxTold {
-		b.show.line("%s, %s: %v", b.path, o.Entry.Label(), o.Err)
-	} else if b.told == maxTold+1 {
-		b.show.line("further failures are only counted")
 	}
 	if b.failures == nil {
 		return nil
@@ -226,7 +226,7 @@ func (b *batchRun) summary(t batch.Tally) error {
 		text += "0\n"
 	}
 	if t.Unsent > 0 {
-		text += "not sent   " + palette.Paint(terminal.Yellow, strconv.Itoa(t.Unsent)) + ", from " + b.unsent + " on\n"
+		text += "not sent   " + palette.Paint(terminal.Yellow, strconv.Itoa(t.Unsent)) + ", from " + t.From + " on\n"
 	}
 	if t.Unread != nil {
 		text += fmt.Sprintf("not read   the rest of %s: %v\n", b.path, t.Unread)

@@ -82,13 +82,16 @@ func parseHeaders(given []string) (http.Header, error) {
 	for _, line := range given {
 		name, value, found := strings.Cut(line, ":")
 		name = strings.TrimSpace(name)
-		if !found || !isToken(name) || strings.ContainsAny(value, "\r\n\x00") {
-			return nil, usage("--header must be 'Name: value'")
+		if !found || !isToken(name) || strings.IndexFunc(value, isControl) >= 0 {
+			return nil, usage("--header must be 'Name: value', without control characters")
 		}
 		header.Add(name, strings.TrimSpace(value))
 	}
 	return header, nil
 }
+
+// isControl reports whether r cannot stand in a header's value (RFC 9110, section 5.5).
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // isToken reports whether s can be the name of a header or of a method (RFC 9110, section 5.6.2).
 func isToken(s string) bool {

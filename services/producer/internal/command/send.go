@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,8 @@ func newSend(s Surroundings) *cobra.Command {
 		Short: "Send one webhook, signed, and retry it",
 		Long: `Send a payload to a URL as a signed webhook, byte for byte as it is given; --type wraps it into an event's
 envelope. A secret that begins with whsec_ signs Standard Webhooks, any other X-Hub-Signature-256. What may succeed
-later (no answer, 408, 425, 429 and 5xx) is tried again with growing waits, or when the receiver's Retry-After says.
+later (no answer, 408, 425, 429 and 5xx) is tried again with growing waits, or when the receiver's Retry-After says,
+unless that is longer than --max-wait.
 
 Exit status: 0 delivered, 1 not delivered, 2 called wrongly.`,
 		Example: `  producer send http://localhost:8000/webhook --secret mysecret --payload '{"event":"user.created","data":{"id":123}}'
@@ -70,6 +72,7 @@ func send(ctx context.Context, s Surroundings, url string, f sendFlags) error {
 		}
 		return errors.Join(signing.note(s), dryRun{f, signing.keys.secrets(), url}.print(s.Out, request))
 	}
+	client.OnDelivery(func(d webhook.Delivery) { tellWait(s, d) })
 	started := time.Now()
 	delivery, err := client.Send(ctx, url, message.Body, options...)
 	if errors.Is(err, webhook.ErrInvalidURL) || errors.Is(err, webhook.ErrUnsendable) {
@@ -79,9 +82,17 @@ func send(ctx context.Context, s Surroundings, url string, f sendFlags) error {
 		return noteErr
 	}
 	if err != nil {
+		_, _ = fmt.Fprintln(s.Err, err) // the status says so too
 		return notDelivered
 	}
 	return nil
+}
+
+// tellWait says why nothing happens for a while.
+func tellWait(s Surroundings, d webhook.Delivery) {
+	if d.Status == webhook.StatusRetrying {
+		_, _ = fmt.Fprintf(s.Err, "attempt %d: %v; the next one in %s\n", len(d.Attempts), d.Last().Err, time.Until(d.NextAt).Round(100*time.Millisecond))
+	}
 }
 
 // optionsOf has a client send a message as it is, at whatever time each attempt is.

@@ -10,12 +10,16 @@ import (
 	"example.com/signet/pkg/webhook"
 )
 
+// defaultWait is what a receiver may ask for of somebody who waits for the command to end.
+const defaultWait = 5 * time.Minute
+
 // sendingFlags are what the commands that send webhooks have in common.
 type sendingFlags struct {
 	keyFlags
 
 	maxRetries int
 	timeout    time.Duration
+	maxWait    time.Duration
 	insecure   bool
 }
 
@@ -24,6 +28,7 @@ func (f *sendingFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.IntVar(&f.maxRetries, "max-retries", webhook.DefaultRetries, "how many attempts may follow the first")
 	flags.DurationVar(&f.timeout, "timeout", webhook.DefaultTimeout, "how long an attempt may take")
+	flags.DurationVar(&f.maxWait, "max-wait", defaultWait, "give up when the receiver's Retry-After asks for a longer wait, up to 24h")
 	flags.BoolVar(&f.insecure, "insecure", false, "do not check TLS certificates")
 }
 
@@ -33,6 +38,9 @@ func (f *sendingFlags) check() error {
 	}
 	if f.timeout <= 0 {
 		return usage("--timeout must be above 0")
+	}
+	if f.maxWait < 0 || f.maxWait > webhook.MaxRetryAfter {
+		return usage("--max-wait must be from 0s to 24h")
 	}
 	return nil
 }
@@ -52,6 +60,7 @@ func (f *sendingFlags) client(s Surroundings, concurrent int, more ...webhook.Op
 		webhook.WithHTTPClient(&http.Client{Transport: transport}),
 		webhook.WithRetries(f.maxRetries),
 		webhook.WithTimeout(f.timeout),
+		webhook.WithPatience(f.maxWait),
 		webhook.WithConcurrency(concurrent),
 		webhook.WithUserAgent("Signet/" + s.Version),
 	}, more...)...)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"example.com/signet/pkg/signature"
 )
@@ -13,6 +14,8 @@ const maxSigners = 1000
 type signers struct {
 	whole  keys // of the batch
 	scheme string
+
+	unsigned atomic.Int64 // how many were asked for that have no secret
 
 	mu    sync.Mutex
 	ready map[[2]string]*signature.Signer
@@ -27,6 +30,10 @@ func (s *signers) Signer(secret, scheme string) (*signature.Signer, error) {
 	named := "scheme"
 	if scheme == "" {
 		scheme, named = s.scheme, schemeFlag
+	}
+	if len(found) == 0 && scheme == "" {
+		s.unsigned.Add(1)
+		return nil, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

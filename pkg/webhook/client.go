@@ -132,7 +132,7 @@ func (c *Client) Prepare(ctx context.Context, url string, payload any, opts ...S
 
 // request is what every attempt has in common. It is complete but for the body when there is an error.
 func (c *Client) request(url string, payload any, opts []SendOption) (Request, error) {
-	request := Request{URL: url, Header: http.Header{}, Signer: c.signer, Timeout: c.timeout, once: true}
+	request := Request{URL: url, Header: http.Header{}, Signer: c.signer, Timeout: c.timeout, Once: true}
 	event, isEvent := payload.(Event)
 	if isEvent {
 		request.ID = event.ID
@@ -179,5 +179,6 @@ func (c *Client) Stats() Stats { return c.history.stats() }
 
 // OnDelivery has callback told of every change of a delivery's status, with the delivery as it then is. It is
 // called in the goroutine that sends, which waits for it: for one delivery in the order of the changes, for
-// several at the same time. remove takes it away again; a call that has begun is not waited for.
+// several at the same time. A panic of it is the sending goroutine's: of the caller of Send, but of one that nobody can
+// recover in a SendMany or an Emit. remove takes it away again; a call that has begun is not waited for.
 func (c *Client) OnDelivery(callback func(Delivery)) (remove func()) { return c.watchers.add(callback) }

@@ -31,12 +31,20 @@ func redactQuery(query string) string {
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
 		if name, _, found := strings.Cut(pair, "="); found {
-			pairs[i] = name + "=" + hidden
+			pairs[i] = url.QueryEscape(plain(name)) + "=" + hidden
 		} else if pair != "" {
 			pairs[i] = hidden // a bare word may be the token itself
 		}
 	}
 	return strings.Join(pairs, "&")
+}
+
+// plain undoes the escapes of a name, where it has any that can be.
+func plain(name string) string {
+	if text, err := url.QueryUnescape(name); err == nil {
+		return text
+	}
+	return name
 }
 
 // withoutURL takes the URL off an error of net/http, which repeats it whole.

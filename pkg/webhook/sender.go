@@ -55,11 +55,11 @@ type Request struct {
 	Body    []byte      // signed and sent as it is; not changed
 	Signer  *signature.Signer
 	Timeout time.Duration // for the whole attempt; 0: DefaultTimeout
-
-	once bool // however the connection ends, the transport does not send it again by itself
+	Once    bool          // however the connection ends, net/http does not send it again by itself, see Attempt
 }
 
-// Attempt sends r once and waits for the answer, at most r.Timeout and as long as ctx lasts.
+// Attempt sends r and waits for the answer, at most r.Timeout and as long as ctx lasts. When a connection that was used
+// before is cut before the answer, net/http sends again what has an idempotency key, unless r.Once.
 func (s *Sender) Attempt(ctx context.Context, r Request) Attempt {
 	started := time.Now()
 	r.complete(started)
@@ -72,7 +72,7 @@ func (s *Sender) Attempt(ctx context.Context, r Request) Attempt {
 	attempt := Attempt{At: r.Time}
 	request, err := s.request(ctx, r)
 	if err == nil {
-		if r.once {
+		if r.Once {
 			hideKeys(request.Header)
 		}
 		err = s.exchange(request, started, &attempt)

@@ -15,7 +15,7 @@ import (
 	"example.com/signet/pkg/signature"
 )
 
-// [!] verifies SCHEME SECRET BODY-FILE: what sign printed with --json verifies.
+// [!] verifies SCHEME SECRET|@FILE BODY-FILE: what sign printed with --json verifies.
 func verifies(ts *testscript.TestScript, neg bool, args []string) {
 	var r struct {
 		URL, Method string
@@ -27,6 +27,9 @@ func verifies(ts *testscript.TestScript, neg bool, args []string) {
 		h.Set(name, value)
 	}
 	known := args[1]
+	if file, found := strings.CutPrefix(known, "@"); found {
+		known = strings.TrimSpace(ts.ReadFile(file))
+	}
 	if info, err := signature.Describe(args[0]); err == nil && info.PublicKey {
 		known, err = signature.PublicKey(args[0], known)
 		ts.Check(err)

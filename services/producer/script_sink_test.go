@@ -16,7 +16,7 @@ import (
 )
 
 // sink answers as the path says: /status/500, /fail/2 (500 twice, then 200), /busy/1 (503 and a Retry-After of that, once), /held
-// (no answer before a script says open), anything else 200.
+// (no answer before a script says open), /moved, anything else 200.
 type sink struct {
 	*httptest.Server
 
@@ -55,6 +55,9 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	argument, _, _ = strings.Cut(argument, "/") // more of the path only sets it apart
 	number, _ := strconv.Atoi(argument)
 	switch {
+	case kind == "moved":
+		w.Header().Set("Location", "/elsewhere?key=hunter2\u009b31m=hunter2")
+		w.WriteHeader(http.StatusMovedPermanently)
 	case kind == "status":
 		w.WriteHeader(number)
 	case kind == "fail" && n < number:

@@ -162,10 +162,13 @@ func (b *batchRun) run(ctx context.Context, reader *batch.Reader, client batch.S
 	}
 	if b.failures != nil {
 		var closeErr error
-		b.kept, closeErr = b.failures.Close(err == nil && tally.Unread == nil)
+		b.kept, closeErr = b.failures.Close(err == nil && tally.Unread == nil && !empty(tally))
 		if closeErr != nil {
 			err = errors.Join(err, fmt.Errorf("--failed: %w", closeErr))
 		}
+	}
+	if empty(tally) && tally.Unread == nil {
+		b.show.line("note: %s has no entries", b.path)
 	}
 	if tally.Unread != nil && tally.Sent()+tally.Unsent == 0 && !errors.Is(tally.Unread, batch.ErrStopped) {
 		return service.UsageError{Err: fmt.Errorf("%s: %w", b.path, tally.Unread)}
@@ -176,6 +179,9 @@ func (b *batchRun) run(ctx context.Context, reader *batch.Reader, client batch.S
 	}
 	return err
 }
+
+// empty reports whether there was nothing to send, as when what should have written it failed.
+func empty(t batch.Tally) bool { return t.Sent()+t.Unsent == 0 }
 
 // tell keeps, and tells of, what was not delivered.
 func (b *batchRun) tell(o batch.Outcome) error {

@@ -183,6 +183,12 @@ func (f doctorFlags) check() error {
 			}
 		}
 	}
+	left := slices.DeleteFunc(doctor.Cases(), func(name string) bool {
+		return slices.Contains(f.skip, name) || len(f.only) > 0 && !slices.Contains(f.only, name)
+	})
+	if len(left) == 0 && len(faults) == 0 {
+		faults = append(faults, errors.New("--only and --skip leave no case"))
+	}
 	return errors.Join(faults...)
 }
 

@@ -51,6 +51,8 @@ func answer(a webhook.Attempt) string {
 		return "none: " + a.Err.Error()
 	case a.StatusCode == 0:
 		return "none"
+	case a.StatusCode >= 300 && a.StatusCode < 400 && a.Err != nil: // whose text nobody reads
+		return a.Err.Error()
 	case len(a.Response) == 0:
 		return fmt.Sprint(a.StatusCode)
 	default:

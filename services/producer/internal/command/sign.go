@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -175,12 +174,12 @@ func parseTime(text string) (time.Time, error) {
 	if text == "" {
 		return time.Now().Truncate(time.Second), nil
 	}
-	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return time.Unix(seconds, 0), nil
-	}
 	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return at, service.UsageError{Err: errors.New("--at must be a time such as 2026-01-31T12:00:00Z or 1769857200")}
+	if seconds, wrong := strconv.ParseInt(text, 10, 64); wrong == nil {
+		at, err = time.Unix(seconds, 0), nil
+	}
+	if err != nil || at.Unix() < 0 || at.UTC().Year() > 9999 {
+		return at, usage("--at must be a time from 1970 to 9999, such as 2026-01-31T12:00:00Z or 1769857200 (seconds)")
 	}
 	return at, nil
 }

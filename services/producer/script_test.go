@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,10 @@ func TestMain(m *testing.M) {
 // where a script starts one. See the commands below and beside for what scripts can ask.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	readme, err := filepath.Abs("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	receiver := sync.OnceValues(func() (string, error) { return buildReceiver(t) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -33,6 +38,7 @@ func TestScripts(t *testing.T) {
 			env.Values[sinkKey{}] = s
 			env.Setenv("SINK", s.URL)
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("README", readme)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

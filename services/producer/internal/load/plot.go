@@ -34,7 +34,7 @@ func (r Result) WriteHTML(to io.Writer, title, summary string) error {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>%s</title>
-<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}svg{max-width:100%%;height:auto}</style>
+<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}h1{overflow-wrap:anywhere}pre{overflow-x:auto}svg{max-width:100%%;height:auto}</style>
 <h1>%[1]s</h1>
 <pre>%s</pre>
 %s</html>
@@ -211,7 +211,7 @@ func (c chart) draw(b *strings.Builder, top int) {
 		}
 		// Lines that lie on each other are seen all, as those above are thinner.
 		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="%.1f"/>`+"\n",
-			strings.Join(places, " "), l.colour, 1.5*float64(len(c.lines)-i))
+			strings.Join(places, " "), l.colour, 1.5+float64(len(c.lines)-1-i))
 		fmt.Fprintf(b, `<text x="%d" y="%d" fill="%s" text-anchor="end">%s</text>`+"\n", right-90*i, top+18, l.colour, l.name)
 	}
 }

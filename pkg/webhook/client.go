@@ -26,6 +26,7 @@ type Client struct {
 	concurrency int
 	first       time.Duration
 	longest     time.Duration
+	patience    time.Duration // with Retry-After
 	log         *slog.Logger
 	history     *history
 	watchers    watchers
@@ -55,6 +56,7 @@ func New(opts ...Option) (*Client, error) {
 		concurrency: s.concurrency,
 		first:       s.first,
 		longest:     s.longest,
+		patience:    s.patience,
 		log:         s.log,
 		history:     newHistory(s.history),
 	}
@@ -102,7 +104,7 @@ func (c *Client) begin(ctx context.Context) (_ context.Context, done func()) {
 // Send delivers payload to url and returns when that succeeded, when it was given up, or when ctx ended, be it
 // between two attempts. []byte and json.RawMessage are sent as they are, and must not change until then; an
 // [Event] is sent in its envelope, anything else as encoding/json encodes it. A receiver's Retry-After is waited
-// for, up to [MaxRetryAfter]; ctx is what bounds that.
+// for, up to [MaxRetryAfter]; ctx and [WithPatience] are what bound that.
 //
 // The delivery tells of every attempt, whether or not there is an error. An error wraps [ErrNotDelivered] and
 // the reason, [ErrPayload] or [ErrInvalidEvent].
@@ -130,7 +132,7 @@ func (c *Client) Prepare(ctx context.Context, url string, payload any, opts ...S
 
 // request is what every attempt has in common. It is complete but for the body when there is an error.
 func (c *Client) request(url string, payload any, opts []SendOption) (Request, error) {
-	request := Request{URL: url, Header: http.Header{}, Signer: c.signer, Timeout: c.timeout, once: true}
+	request := Request{URL: url, Header: http.Header{}, Signer: c.signer, Timeout: c.timeout, Once: true}
 	event, isEvent := payload.(Event)
 	if isEvent {
 		request.ID = event.ID
@@ -177,5 +179,6 @@ func (c *Client) Stats() Stats { return c.history.stats() }
 
 // OnDelivery has callback told of every change of a delivery's status, with the delivery as it then is. It is
 // called in the goroutine that sends, which waits for it: for one delivery in the order of the changes, for
-// several at the same time. remove takes it away again; a call that has begun is not waited for.
+// several at the same time. A panic of it is the sending goroutine's: of the caller of Send, but of one that nobody can
+// recover in a SendMany or an Emit. remove takes it away again; a call that has begun is not waited for.
 func (c *Client) OnDelivery(callback func(Delivery)) (remove func()) { return c.watchers.add(callback) }

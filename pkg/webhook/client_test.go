@@ -228,6 +228,7 @@ func TestRedact(t *testing.T) {
 		"mailto:hunter2@host":                     "(invalid URL)",
 		"http://[::1]:80/":                        "http://[::1]:80/",
 		"/relative?t=hunter2":                     "/relative?t=xxxxx",
+		"http://h/?\u009b31m=1&a%5Bb%5D=2&%zz=3":  "http://h/?%C2%9B31m=xxxxx&a%5Bb%5D=xxxxx&%25zz=xxxxx",
 	} {
 		if got := webhook.Redact(given); got != want {
 			t.Errorf("%s: %s, not %s", given, got, want)

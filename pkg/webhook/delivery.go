@@ -39,6 +39,7 @@ type Delivery struct {
 	URL       string // as given; use Redact before showing it
 	Status    Status
 	CreatedAt time.Time
+	NextAt    time.Time // of the next attempt, while it is retrying; else zero
 	Attempts  []Attempt
 }
 

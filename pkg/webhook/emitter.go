@@ -38,7 +38,7 @@ func NewEmitter(client *Client) *Emitter { return &Emitter{client: client} }
 // every type that begins with "order.", "*" all of them, and any other pattern is a type; none is as "*". A URL
 // has one subscription: a second call replaces the first. Errors are [ErrInvalidURL] and [ErrInvalidPattern].
 func (e *Emitter) Subscribe(url string, patterns []string, opts ...SendOption) error {
-	if err := checkURL(url); err != nil {
+	if err := CheckURL(url); err != nil {
 		return err
 	}
 	if len(patterns) == 0 {

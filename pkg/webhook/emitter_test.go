@@ -144,3 +144,18 @@ func TestClient_SendCompletesEvents(t *testing.T) {
 	}
 	verifyEvent(t, to, d.MessageID)
 }
+
+// An event of a type that no subscription can name is refused before anything is sent.
+func TestEvent_refusesTypes(t *testing.T) {
+	t.Parallel()
+	to := newSink(t, status(http.StatusOK))
+	for _, name := range []string{"", "a b", "a\x1b", "a*", strings.Repeat("a", webhook.MaxType+1)} {
+		event := webhook.Event{Type: name, Data: []byte("1")}
+		if _, err := newClient(t).Send(t.Context(), to.URL, event); !errors.Is(err, webhook.ErrInvalidEvent) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if n := len(to.requests()); n != 0 {
+		t.Errorf("%d were sent", n)
+	}
+}

@@ -45,6 +45,9 @@ func (e Event) Encode() ([]byte, error) {
 	if e.ID == "" || e.Type == "" {
 		return nil, fmt.Errorf("%w: an id and a type are required", ErrInvalidEvent)
 	}
+	if !ValidType(e.Type) {
+		return nil, fmt.Errorf("%w: the type must have one to %d letters, digits and signs of . _ - / : in it", ErrInvalidEvent, MaxType)
+	}
 	if !json.Valid(e.Data) {
 		return nil, fmt.Errorf("%w: data is not JSON", ErrInvalidEvent)
 	}

@@ -31,6 +31,7 @@ type settings struct {
 	userAgent   string
 	first       time.Duration
 	longest     time.Duration
+	patience    time.Duration
 	log         *slog.Logger
 }
 
@@ -78,6 +79,10 @@ func WithBackoff(first, longest time.Duration) Option {
 	return func(s *settings) { s.first, s.longest = first, longest }
 }
 
+// WithPatience gives a delivery up when its receiver asks in Retry-After for a longer wait than this, instead of waiting;
+// the default is [MaxRetryAfter], which no receiver exceeds. Waits of the client's own are not touched.
+func WithPatience(longest time.Duration) Option { return func(s *settings) { s.patience = longest } }
+
 // SchemeOf names the scheme a secret belongs to when nobody says: "whsec_" starts a secret of Standard
 // Webhooks, "whsk_" a private key of its kind with key pairs, and any other signs X-Hub-Signature-256.
 func SchemeOf(secret string) string {
@@ -97,6 +102,7 @@ func newSettings(opts []Option) settings {
 		history:     DefaultHistory,
 		first:       backoff.DefaultInitialInterval,
 		longest:     backoff.DefaultMaxInterval,
+		patience:    MaxRetryAfter,
 		log:         slog.New(slog.DiscardHandler),
 	}
 	for _, opt := range opts {
@@ -118,6 +124,7 @@ func (s *settings) check() error {
 	refuse(s.concurrency < 1, "WithConcurrency must be at least 1")
 	refuse(s.history < 0, "WithHistory must not be negative")
 	refuse(s.first <= 0 || s.longest < s.first, "WithBackoff must be above 0, and its longest wait not below the first")
+	refuse(s.patience < 0, "WithPatience must not be negative")
 	refuse(s.log == nil, "WithLogger must not be nil")
 	return errors.Join(wrong...)
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -30,12 +31,20 @@ func redactQuery(query string) string {
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
 		if name, _, found := strings.Cut(pair, "="); found {
-			pairs[i] = name + "=" + hidden
+			pairs[i] = url.QueryEscape(plain(name)) + "=" + hidden
 		} else if pair != "" {
 			pairs[i] = hidden // a bare word may be the token itself
 		}
 	}
 	return strings.Join(pairs, "&")
+}
+
+// plain undoes the escapes of a name, where it has any that can be.
+func plain(name string) string {
+	if text, err := url.QueryUnescape(name); err == nil {
+		return text
+	}
+	return name
 }
 
 // withoutURL takes the URL off an error of net/http, which repeats it whole.
@@ -47,7 +56,9 @@ func withoutURL(err error) error {
 	return err
 }
 
-func checkURL(rawURL string) error {
+// CheckURL reports with [ErrInvalidURL] whether a webhook can go to a URL: it must be absolute, http or https, and have a host
+// and no impossible port.
+func CheckURL(rawURL string) error {
 	u, err := url.Parse(rawURL)
 	if err != nil || !isHTTP(u) {
 		return ErrInvalidURL
@@ -55,4 +66,11 @@ func checkURL(rawURL string) error {
 	return nil
 }
 
-func isHTTP(u *url.URL) bool { return u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") }
+func isHTTP(u *url.URL) bool {
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return false
+		}
+	}
+	return u.Hostname() != "" && (u.Scheme == "http" || u.Scheme == "https")
+}

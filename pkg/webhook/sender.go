@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"example.com/signet/pkg/signature"
@@ -54,11 +55,11 @@ type Request struct {
 	Body    []byte      // signed and sent as it is; not changed
 	Signer  *signature.Signer
 	Timeout time.Duration // for the whole attempt; 0: DefaultTimeout
-
-	once bool // however the connection ends, the transport does not send it again by itself
+	Once    bool          // however the connection ends, net/http does not send it again by itself, see Attempt
 }
 
-// Attempt sends r once and waits for the answer, at most r.Timeout and as long as ctx lasts.
+// Attempt sends r and waits for the answer, at most r.Timeout and as long as ctx lasts. When a connection that was used
+// before is cut before the answer, net/http sends again what has an idempotency key, unless r.Once.
 func (s *Sender) Attempt(ctx context.Context, r Request) Attempt {
 	started := time.Now()
 	r.complete(started)
@@ -71,7 +72,7 @@ func (s *Sender) Attempt(ctx context.Context, r Request) Attempt {
 	attempt := Attempt{At: r.Time}
 	request, err := s.request(ctx, r)
 	if err == nil {
-		if r.once {
+		if r.Once {
 			hideKeys(request.Header)
 		}
 		err = s.exchange(request, started, &attempt)
@@ -106,7 +107,7 @@ func (s *Sender) Prepare(ctx context.Context, r Request) (*http.Request, error) 
 func (s *Sender) request(ctx context.Context, r Request) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
-		return nil, cmp.Or(checkURL(r.URL), fmt.Errorf("%w: the method or URL is malformed", ErrUnsendable))
+		return nil, cmp.Or(CheckURL(r.URL), fmt.Errorf("%w: the method or URL is malformed", ErrUnsendable))
 	}
 	if !isHTTP(request.URL) {
 		return nil, ErrInvalidURL
@@ -137,7 +138,25 @@ func (s *Sender) request(ctx context.Context, r Request) (*http.Request, error) 
 		}
 	}
 	nameAttempt(request.Header, r.ID)
-	return request, nil
+	return request, checkHeader(request.Header)
+}
+
+// checkHeader refuses what net/http would refuse to write, at every attempt anew and as if the network had failed (RFC
+// 9110, sections 5.1 and 5.5). Values may be secrets, and are not repeated.
+func checkHeader(h http.Header) error {
+	for name, values := range h {
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool {
+			return r <= ' ' || r > '~' || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
+		}) {
+			return fmt.Errorf("%w: %q cannot be the name of a header", ErrUnsendable, name)
+		}
+		for _, value := range values {
+			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+				return fmt.Errorf("%w: the value of the header %s has a control character in it", ErrUnsendable, name)
+			}
+		}
+	}
+	return nil
 }
 
 // nameAttempt gives the receiver an id to recognise a repeated attempt by, where the scheme has none.

@@ -307,3 +307,37 @@ func FuzzParseRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+// What net/http would refuse to write again and again is refused once, and its value is not told.
+func TestSender_refusesHeaders(t *testing.T) {
+	t.Parallel()
+	to := newSink(t, status(http.StatusOK))
+	for name, header := range map[string]http.Header{
+		"control":    {"X-Token": {"hunter2\x01"}},
+		"line break": {"X-Token": {"hunter2\r\nX-Other: 1"}},
+		"delete":     {"X-Token": {"hunter2\x7f"}},
+		"name":       {"X Token": {"hunter2"}},
+		"no name":    {"": {"hunter2"}},
+	} {
+		attempt := webhook.NewSender(newHTTPClient(t), "").Attempt(t.Context(), webhook.Request{URL: to.URL, Header: header})
+		if attempt.Class() != webhook.Permanent || !errors.Is(attempt.Err, webhook.ErrUnsendable) || strings.Contains(attempt.Err.Error(), "hunter2") {
+			t.Errorf("%s: %v", name, attempt.Err)
+		}
+	}
+	good := webhook.Request{URL: to.URL, Header: http.Header{"X-Own": {"a\tb é"}}}
+	if attempt := webhook.NewSender(newHTTPClient(t), "").Attempt(t.Context(), good); attempt.Err != nil || len(to.requests()) != 1 {
+		t.Errorf("%v; %d requests", attempt.Err, len(to.requests()))
+	}
+}
+
+func TestCheckURL(t *testing.T) {
+	t.Parallel()
+	for url, good := range map[string]bool{
+		"http://host": true, "https://host:65535/a?b=c": true, "http://[::1]:80": true,
+		"http://host:65536": false, "http://host:0": false, "http://:80": false, "ftp://host": false, "/path": false, "http://": false, "http://a b": false,
+	} {
+		if err := webhook.CheckURL(url); (err == nil) != good || (err != nil && !errors.Is(err, webhook.ErrInvalidURL)) {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,4 +155,32 @@ func TestClient_deadContextMakesNoAttempt(t *testing.T) {
 	if len(delivery.Attempts) != 0 || len(to.requests()) != 0 {
 		t.Errorf("%d attempts, %d requests", len(delivery.Attempts), len(to.requests()))
 	}
+}
+
+// Who is asked for more patience than there is gives up at once, and says why; the next attempt's time is told.
+func TestClient_patience(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", strconv.Itoa(60*(n+1)))
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, webhook.WithPatience(90*time.Second))
+		defer b.stop()
+		var waits []time.Duration
+		b.client.OnDelivery(func(d webhook.Delivery) {
+			if d.Status == webhook.StatusRetrying {
+				waits = append(waits, time.Until(d.NextAt))
+			} else if !d.NextAt.IsZero() {
+				t.Errorf("%s, and the next attempt at %s", d.Status, d.NextAt)
+			}
+		})
+		began := time.Now()
+		delivery, err := b.client.Send(t.Context(), bubbleURL, []byte("{}"))
+		if took := time.Since(began); took != time.Minute || len(delivery.Attempts) != 2 || !slices.Equal(waits, []time.Duration{time.Minute}) {
+			t.Errorf("%d attempts in %s, waits %v", len(delivery.Attempts), took, waits)
+		}
+		if err == nil || !strings.HasSuffix(err.Error(), "answered 503 Service Unavailable, and asks to wait 2m0s, which is more than 1m30s") {
+			t.Error(err)
+		}
+	})
 }

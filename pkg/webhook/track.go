@@ -46,7 +46,9 @@ func (t *track) deliver(ctx context.Context, request Request) error {
 		backoff.WithMaxElapsedTime(0), // ctx bounds the whole
 		backoff.WithNotify(func(_ error, wait time.Duration) {
 			c.log.LogAttrs(ctx, slog.LevelDebug, "webhook waits for its next attempt", slog.String("delivery", t.delivery.ID), slog.Duration("wait", wait))
+			t.delivery.NextAt = time.Now().Add(wait)
 			t.become(StatusRetrying)
+			t.delivery.NextAt = time.Time{}
 		}),
 	)
 	if err == nil {
@@ -60,6 +62,9 @@ func (t *track) deliver(ctx context.Context, request Request) error {
 // try makes one attempt, unless the context has ended by now: a wait that ends together with its context may
 // have been the one to win.
 func (t *track) try(ctx context.Context, request Request) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		<-ctx.Done() // at any moment
+	}
 	if ctx.Err() != nil {
 		return backoff.Permanent(ctx.Err())
 	}
@@ -68,13 +73,15 @@ func (t *track) try(ctx context.Context, request Request) error {
 	attempt := t.client.sender.Attempt(ctx, request)
 	t.delivery.Attempts = append(t.delivery.Attempts, attempt)
 	t.log(ctx, attempt)
-	return retryable(attempt)
+	return t.retryable(attempt)
 }
 
 // retryable tells the retry loop what an attempt means. What it answers never reaches the caller, who gets the
 // attempt's own error.
-func retryable(attempt Attempt) error {
+func (t *track) retryable(attempt Attempt) error {
 	switch {
+	case t.impatient(attempt):
+		return backoff.Permanent(attempt.Err)
 	case attempt.Class() == Delivered:
 		return nil
 	case attempt.Class() != Retry:
@@ -86,10 +93,18 @@ func retryable(attempt Attempt) error {
 	}
 }
 
+// impatient reports whether the receiver asks for more time than it is given.
+func (t *track) impatient(a Attempt) bool {
+	return a.Class() == Retry && a.RetryAfter > t.client.patience
+}
+
 // reason is why a delivery failed: its context, where there would have been another attempt without that.
 func (t *track) reason(ctx context.Context) error {
 	last := t.delivery.Last()
 	tried := len(t.delivery.Attempts)
+	if tried > 0 && tried <= t.client.retries && t.impatient(last) {
+		return fmt.Errorf("%w, and asks to wait %s, which is more than %s", last.Err, last.RetryAfter, t.client.patience)
+	}
 	ended := context.Cause(ctx)
 	if ended == nil || (tried > 0 && (last.Class() != Retry || tried > t.client.retries) && !errors.Is(last.Err, ctx.Err())) {
 		return last.Err

@@ -4,6 +4,8 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"os"
 
 	"example.com/signet/pkg/service"
@@ -14,6 +16,7 @@ import (
 var version = "dev"
 
 func main() {
+	log.SetOutput(io.Discard) // net/http's remarks about connections; what matters is an error, or goes to the service's own log
 	var status command.Status
 	code := service.Main("producer", func(ctx context.Context) error {
 		err := command.Run(ctx, os.Args[1:], command.Surroundings{

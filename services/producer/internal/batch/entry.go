@@ -104,8 +104,8 @@ func checkHeaders(headers map[string]string) error {
 		if name == "" || strings.IndexFunc(name, odd) >= 0 {
 			return fmt.Errorf("headers: %q cannot be the name of a header", name)
 		}
-		if strings.ContainsAny(headers[name], "\r\n\x00") {
-			return fmt.Errorf("headers: the value of %q has a line break in it", name)
+		if strings.IndexFunc(headers[name], func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) >= 0 {
+			return fmt.Errorf("headers: the value of %q has a line break or another control character in it", name)
 		}
 	}
 	return nil

@@ -21,8 +21,9 @@ type Failures struct {
 	lost   bool // an entry was too long to be kept
 }
 
-// partSuffix is added to the name of a file that is being written.
-const partSuffix = ".part"
+// partPattern is added to the name of a file that is being written; * is what nothing has that stands there already, be
+// it what an earlier run left, which this one may be reading.
+const partPattern = ".*.part"
 
 // CreateFailures begins a file that only its owner may read, as entries may have secrets.
 func CreateFailures(path string, format Format) (*Failures, error) {
@@ -30,15 +31,17 @@ func CreateFailures(path string, format Format) (*Failures, error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		f.path = real
 	}
-	target := f.path
 	info, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) || (err == nil && info.Mode().IsRegular()) {
-		f.part = f.path + partSuffix
-		target = f.part
+		f.file, err = os.CreateTemp(filepath.Dir(f.path), filepath.Base(f.path)+partPattern)
+	} else {
+		f.file, err = os.OpenFile(f.path, os.O_WRONLY, 0)
 	}
-	f.file, err = os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
+	}
+	if name := filepath.Clean(f.file.Name()); name != filepath.Clean(f.path) {
+		f.part = name
 	}
 	f.out = bufio.NewWriter(f.file)
 	return f, nil

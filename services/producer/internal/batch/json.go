@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -98,6 +99,7 @@ func (s *jsonSource) open() error {
 	if _, err := s.decoder.Token(); err != nil {
 		return err
 	}
+	first := ""
 	for s.decoder.More() {
 		key, err := s.decoder.Token()
 		if err != nil {
@@ -109,12 +111,15 @@ func (s *jsonSource) open() error {
 			}
 			return nil
 		}
+		if name, ok := key.(string); ok && first == "" {
+			first = name
+		}
 		var skipped json.RawMessage
 		if err := s.decoder.Decode(&skipped); err != nil {
 			return err
 		}
 	}
-	return errors.New(`an object must be an entry with url and payload, or have a list "webhooks"`)
+	return fmt.Errorf(`an object must be an entry with url and payload, or have a list "webhooks"; %q is neither`, first)
 }
 
 // shut reads what follows the last entry, where nothing may be lost: another value would be.

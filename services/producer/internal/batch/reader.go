@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 )
 
 // MaxEntry is the most bytes one entry may have.
@@ -98,7 +99,7 @@ func sniff(in *bufio.Reader) (Format, error) {
 
 // ofObject tells an entry from an object that holds them, by its first key.
 func ofObject(key string) Format {
-	if slices.Contains([]string{"id", "url", "payload", "secret", "scheme", "headers"}, key) {
+	if slices.Contains([]string{"id", "url", "payload", "secret", "scheme", "headers"}, strings.ToLower(key)) {
 		return Lines
 	}
 	return Webhooks

@@ -48,8 +48,9 @@ type Config struct {
 // Tally counts what came of the entries.
 type Tally struct {
 	Delivered, Failed, Unsent int
-	Read                      int64 // bytes of the input up to the last entry that is finished, at least
-	Unread                    error // why the input was not read to its end; nil: it was
+	Read                      int64  // bytes of the input up to the last entry that is finished, at least
+	From                      string // where the first entry stands that was not sent
+	Unread                    error  // why the input was not read to its end; nil: it was
 }
 
 // Sent is how many entries are finished with.
@@ -59,8 +60,8 @@ func (t Tally) Sent() int { return t.Delivered + t.Failed }
 var ErrStopped = errors.New("stopped before the end of the input")
 
 // Run sends every entry of a batch. When ctx ends it begins no more, lets those on their way end, and reads on, so that
-// each entry that was not sent is told of as well. The error is that of Tell, which stops the run likewise, but without
-// reading on.
+// each entry that was not sent is told of as well. The error is that of Tell, which stops the run likewise; of what comes
+// after it nothing is told any more, only counted.
 func Run(ctx context.Context, from *Reader, c Config) (Tally, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -88,13 +89,8 @@ func Run(ctx context.Context, from *Reader, c Config) (Tally, error) {
 		group.Wait()
 		close(r.outcomes)
 	}()
-	tally, err := r.collect(func() {
-		stop()
-		close(quit)
-	})
-	if err == nil {
-		close(quit)
-	}
+	tally, err := r.collect(stop)
+	close(quit)
 	tally.Unread = r.unread
 	return tally, err
 }
@@ -172,8 +168,6 @@ func (r *run) next(ctx context.Context) (entry Entry, ok bool) {
 		case <-idle.C:
 			r.unread = ErrStopped
 			return Entry{}, false
-		case <-r.quit:
-			return Entry{}, false
 		}
 	}
 	if !ok {
@@ -196,7 +190,7 @@ func (r *run) send(ctx context.Context) {
 	}
 }
 
-// collect counts and tells until all is done. After the first error of telling it stops everything, and only waits.
+// collect counts and tells until all is done. After the first error of telling it stops everything, and only counts.
 func (r *run) collect(stop func()) (tally Tally, failed error) {
 	every := r.Every
 	if r.Tick == nil || every <= 0 {
@@ -229,7 +223,9 @@ func (t *Tally) count(o Outcome) {
 	t.Read = max(t.Read, o.Entry.End)
 	switch {
 	case o.Unsent:
-		t.Unsent++
+		if t.Unsent++; t.Unsent == 1 {
+			t.From = o.Entry.Label()
+		}
 	case o.Err != nil:
 		t.Failed++
 	default:

@@ -177,7 +177,7 @@ func TestRun_stopsWhenNothingCanBeKept(t *testing.T) {
 	told := 0
 	c.Tell = func(batch.Outcome) error { told++; return full }
 	tally, err := batch.Run(t.Context(), reader(t, strings.NewReader(entries(100_000))), c)
-	if !errors.Is(err, full) || told != 1 || sent.Load() > 1000 {
+	if !errors.Is(err, full) || told != 1 || sent.Load() > 1000 || tally.Failed+tally.Unsent != 100_000 || tally.From == "" {
 		t.Errorf("%+v, %d sent, told %d times: %v", tally, sent.Load(), told, err)
 	}
 }

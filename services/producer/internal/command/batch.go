@@ -2,12 +2,12 @@ package command
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +17,7 @@ import (
 	"example.com/signet/pkg/signature"
 	"example.com/signet/pkg/webhook"
 	"example.com/signet/services/producer/internal/batch"
+	"example.com/signet/services/producer/internal/terminal"
 )
 
 const (
@@ -56,7 +57,7 @@ Exit status: 0 all delivered, 1 not all, 2 called wrongly.`,
 		Example: `  producer batch webhooks.json --secret mysecret --concurrent 20 --failed failed.json
   producer batch failed.json --secret mysecret --failed failed.json     # once more, those that failed
   zcat events.ndjson.gz | producer batch - --rate 100`,
-		Args: cobra.ExactArgs(1),
+		Args: one("FILE"),
 		RunE: func(c *cobra.Command, args []string) error { return sendBatch(c.Context(), s, args[0], f) },
 	}
 	flags := c.Flags()
@@ -107,12 +108,12 @@ func sendBatch(ctx context.Context, s Surroundings, path string, f batchFlags) e
 		return err
 	}
 	defer closeInput()
-	secret, err := f.signing(s)
+	whole, err := f.keys(s)
 	if err != nil {
 		return err
 	}
-	if secret.secret != "" { // where there is none, each entry may have its own
-		if _, err := secret.signer(f.scheme, schemeFlag); err != nil {
+	if len(whole) > 0 { // where there is none, each entry may have its own
+		if _, err := whole.signing(f.scheme, schemeFlag); err != nil {
 			return err
 		}
 	} else if _, err := signature.Describe(f.scheme); err != nil && f.scheme != "" {
@@ -127,14 +128,14 @@ func sendBatch(ctx context.Context, s Surroundings, path string, f batchFlags) e
 	if err != nil {
 		return service.UsageError{Err: fmt.Errorf("%s: %w", path, err)}
 	}
-	b := &batchRun{f: f, path: path, s: s, show: newProgress(s.Err, size)}
+	b := &batchRun{f: f, path: path, s: s, show: newProgress(s, size)}
 	if f.failed != "" {
 		b.failures, err = batch.CreateFailures(f.failed, reader.Format())
 		if err != nil {
 			return service.UsageError{Err: fmt.Errorf("--failed: %w", err)}
 		}
 	}
-	return b.run(ctx, reader, client, &signers{whole: secret, scheme: f.scheme})
+	return b.run(ctx, reader, client, &signers{whole: whole, scheme: f.scheme})
 }
 
 // batchRun is a batch on its way.
@@ -146,7 +147,6 @@ type batchRun struct {
 	failures *batch.Failures // nil: they are not wanted
 	told     int
 	kept     string // the file that has the failures
-	unsent   string // where the first entry stands that was not sent
 }
 
 func (b *batchRun) run(ctx context.Context, reader *batch.Reader, client batch.Sender, keys *signers) error {
@@ -157,12 +157,18 @@ func (b *batchRun) run(ctx context.Context, reader *batch.Reader, client batch.S
 		Grace: stopGrace, Idle: stopIdle,
 	})
 	b.show.done()
+	if n := keys.unsigned.Load(); n > 0 {
+		b.show.line("note: %d unsigned, as there is no secret in the entry, --secret, --secret-file or WEBHOOK_SECRET", n)
+	}
 	if b.failures != nil {
 		var closeErr error
-		b.kept, closeErr = b.failures.Close(err == nil && tally.Unread == nil)
+		b.kept, closeErr = b.failures.Close(err == nil && tally.Unread == nil && !empty(tally))
 		if closeErr != nil {
 			err = errors.Join(err, fmt.Errorf("--failed: %w", closeErr))
 		}
+	}
+	if empty(tally) && tally.Unread == nil {
+		b.show.line("note: %s has no entries", b.path)
 	}
 	if tally.Unread != nil && tally.Sent()+tally.Unsent == 0 && !errors.Is(tally.Unread, batch.ErrStopped) {
 		return service.UsageError{Err: fmt.Errorf("%s: %w", b.path, tally.Unread)}
@@ -174,19 +180,20 @@ func (b *batchRun) run(ctx context.Context, reader *batch.Reader, client batch.S
 	return err
 }
 
+// empty reports whether there was nothing to send, as when what should have written it failed.
+func empty(t batch.Tally) bool { return t.Sent()+t.Unsent == 0 }
+
 // tell keeps, and tells of, what was not delivered.
 func (b *batchRun) tell(o batch.Outcome) error {
 	if o.Err == nil {
 		return nil
 	}
-	if o.Unsent {
-		if b.unsent == "" {
-			b.unsent = o.Entry.Label()
+	if !o.Unsent {
+		if b.told++; b.told <= maxTold {
+			b.show.line("%s, %s: %v", b.path, o.Entry.Label(), o.Err)
+		} else if b.told == maxTold+1 {
+			b.show.line("further failures are only counted")
 		}
-	} else if b.told++; b.told <= maxTold {
-		b.show.line("%s, %s: %v", b.path, o.Entry.Label(), o.Err)
-	} else if b.told == maxTold+1 {
-		b.show.line("further failures are only counted")
 	}
 	if b.failures == nil {
 		return nil
@@ -215,11 +222,17 @@ func (b *batchRun) summary(t batch.Tally) error {
 		if t.Unread != nil {
 			r.Unread = t.Unread.Error()
 		}
-		return json.NewEncoder(b.s.Out).Encode(r)
+		return printJSON(b.s.Out, r)
 	}
-	text := fmt.Sprintf("delivered  %d\nfailed     %d\n", t.Delivered, t.Failed)
+	palette := terminal.For(b.s.Out, b.s.Environ)
+	text := fmt.Sprintf("delivered  %d\nfailed     ", t.Delivered)
+	if t.Failed > 0 {
+		text += palette.Paint(terminal.Red, strconv.Itoa(t.Failed)) + "\n"
+	} else {
+		text += "0\n"
+	}
 	if t.Unsent > 0 {
-		text += fmt.Sprintf("not sent   %d, from %s on\n", t.Unsent, b.unsent)
+		text += "not sent   " + palette.Paint(terminal.Yellow, strconv.Itoa(t.Unsent)) + ", from " + t.From + " on\n"
 	}
 	if t.Unread != nil {
 		text += fmt.Sprintf("not read   the rest of %s: %v\n", b.path, t.Unread)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -213,6 +214,29 @@ func TestSend_statuses(t *testing.T) {
 	}
 	if got := run(t, nil, "", "sned"); got.status != service.ExitUsage {
 		t.Errorf("unknown command: %+v", got)
+	}
+}
+
+// TestInsecure: a certificate that nobody vouches for is refused, unless it is asked for.
+func TestInsecure(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	for _, args := range [][]string{
+		{"send", server.URL, "--payload", "{}", "--max-retries", "0"},
+		{"batch", "-", "--max-retries", "0"},
+		{"load", server.URL, "--rate", "10", "--duration", "100ms", "--unsigned"},
+		{"doctor", server.URL, "--secret", secret, "--only", "valid"},
+	} {
+		entry := `{"url":"` + server.URL + `","payload":1}`
+		if got := run(t, nil, entry, args...); got.status != 1 {
+			t.Errorf("%s: %+v", args[0], got)
+		}
+		if got := run(t, nil, entry, append(args, "--insecure")...); got.status != 0 {
+			t.Errorf("%s --insecure: %+v", args[0], got)
+		}
 	}
 }
 

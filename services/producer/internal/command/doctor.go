@@ -2,7 +2,6 @@ package command
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +20,7 @@ import (
 
 // doctorFlags are whom to examine, and where to report it.
 type doctorFlags struct {
-	signing    keyFlags
+	key        keyFlags
 	oldSecret  string
 	payload    payloadFlags
 	headers    []string
@@ -57,15 +56,15 @@ Cases: ` + strings.Join(doctor.Cases(), ", ") + `.`,
   producer doctor https://staging.example.com/stripe --scheme stripe --secret-file secret --junit doctor.xml
   producer doctor http://localhost:8000/webhook --secret-file new --secret-file old --skip oversized,slow-body --json
   docker run --rm --network host signet/producer doctor http://localhost:8000/webhook --secret "$SECRET"`,
-		Args:              oneURL,
+		Args:              one("URL"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, args []string) error { return f.run(c, s, args[0]) },
 	}
-	f.signing.add(c, "; a second one is the old one during a rotation")
+	f.key.add(c, "a second one is the old one during a rotation")
 	flags := c.Flags()
 	flags.StringVar(&f.oldSecret, "old-secret", "", "the receiver's old secret during a rotation")
 	f.payload.add(c, "the event, JSON in which {{id}} must stand (default one of our own)")
-	flags.StringArrayVar(&f.headers, "header", nil, "add a header, 'Name: value'; may be repeated")
+	addHeader(c, &f.headers)
 	flags.StringVar(&f.publicURL, "public-url", "", "the URL that the receiver is known by, for schemes that sign it (default URL)")
 	flags.DurationVar(&f.tolerance, "tolerance", 0, "how far the receiver lets a signed time be off (default the scheme's)")
 	flags.StringVar(&f.oversize, "oversize", "32MiB", "how large a body must be refused: bytes, KiB or MiB")
@@ -83,7 +82,7 @@ Cases: ` + strings.Join(doctor.Cases(), ", ") + `.`,
 }
 
 func (f doctorFlags) run(c *cobra.Command, s Surroundings, url string) error {
-	cfg, err := f.config(c, s, url)
+	cfg, err := f.config(s, url)
 	if err != nil {
 		return err
 	}
@@ -119,7 +118,7 @@ func (f doctorFlags) run(c *cobra.Command, s Surroundings, url string) error {
 	return nil
 }
 
-func (f doctorFlags) config(c *cobra.Command, s Surroundings, url string) (doctor.Config, error) {
+func (f doctorFlags) config(s Surroundings, url string) (doctor.Config, error) {
 	cfg := doctor.Config{
 		URL: url, PublicURL: f.publicURL, Tolerance: f.tolerance, Timeout: f.timeout, SlowLimit: f.slowLimit,
 		UserAgent: "Signet/" + s.Version, Insecure: f.insecure, Only: f.only, Skip: f.skip,
@@ -134,24 +133,25 @@ func (f doctorFlags) config(c *cobra.Command, s Surroundings, url string) (docto
 	if cfg.Header, err = parseHeaders(f.headers); err != nil {
 		return cfg, err
 	}
-	text, err := f.payload.read(c, s, sample.Default)
+	text, from, err := f.payload.read(s, sample.Default)
 	if err != nil {
 		return cfg, err
 	}
 	if cfg.Template, err = sample.Parse(text); err != nil {
-		return cfg, usage("the payload cannot be used: " + err.Error())
+		return cfg, usage(from + " cannot be used: " + err.Error())
 	}
 	if !cfg.Template.Identifies() {
-		return cfg, usage("the payload must have {{id}} in it, so that each case is an event of its own")
+		return cfg, usage(from + " must have {{id}} in it, so that each case is an event of its own")
 	}
 	if len(text) > cfg.Oversize/2 {
 		return cfg, usage("--oversize must be more than twice the payload")
 	}
-	scheme, secrets, err := f.signing.resolve(s)
+	signing, err := f.key.required(s)
 	if err != nil {
 		return cfg, err
 	}
-	cfg.Scheme, cfg.Secret, cfg.OldSecret = scheme, secrets[0], f.oldSecret
+	secrets := signing.keys.secrets()
+	cfg.Scheme, cfg.Secret, cfg.OldSecret = signing.scheme, secrets[0], f.oldSecret
 	switch {
 	case len(secrets) > 2 || len(secrets) == 2 && f.oldSecret != "":
 		return cfg, usage("--secret: there can be two, the current one and the old one")
@@ -182,6 +182,12 @@ func (f doctorFlags) check() error {
 				faults = append(faults, fmt.Errorf("%s: there is no case %q, only %s", given.flag, name, strings.Join(doctor.Cases(), ", ")))
 			}
 		}
+	}
+	left := slices.DeleteFunc(doctor.Cases(), func(name string) bool {
+		return slices.Contains(f.skip, name) || len(f.only) > 0 && !slices.Contains(f.only, name)
+	})
+	if len(left) == 0 && len(faults) == 0 {
+		faults = append(faults, errors.New("--only and --skip leave no case"))
 	}
 	return errors.Join(faults...)
 }
@@ -240,9 +246,7 @@ func writeDoctorJSON(to io.Writer, r doctor.Report) error {
 	for i, f := range r.Findings {
 		findings[i] = finding{f.Case, f.Title, f.Outcome, f.Detail, milliseconds(f.Took)}
 	}
-	encoder := json.NewEncoder(to)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(struct {
+	return printJSON(to, struct {
 		URL           string    `json:"url"`
 		Scheme        string    `json:"scheme"`
 		Healthy       bool      `json:"healthy"`

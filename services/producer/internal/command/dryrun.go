@@ -3,7 +3,6 @@ package command
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,15 +17,12 @@ import (
 // hidden stands for what is secret.
 const hidden = "xxxxx"
 
-// maxArgument is the longest body that becomes an argument of curl's; systems allow 128 KiB.
-const maxArgument = 100 << 10
-
 // dryRun shows a request instead of sending it.
 type dryRun struct {
 	sendFlags
 
-	key string // the secret; empty: none
-	url string
+	secrets []string
+	url     string
 }
 
 // shown is a request as --json prints it.
@@ -45,17 +41,15 @@ func (d dryRun) print(to io.Writer, request *http.Request) error {
 		return err
 	}
 	d.hide(request)
-	curl := d.curl(request, body)
+	command := d.curl(request, body)
 	if d.json {
-		show := shown{Method: request.Method, URL: webhook.Redact(d.url), Headers: request.Header, Curl: curl}
+		show := shown{Method: request.Method, URL: webhook.Redact(d.url), Headers: request.Header, Curl: command}
 		if utf8.Valid(body) {
 			show.Body = string(body)
 		} else {
 			show.Base64 = base64.StdEncoding.EncodeToString(body)
 		}
-		encoder := json.NewEncoder(to)
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(show)
+		return printJSON(to, show)
 	}
 	request.Body = io.NopCloser(bytes.NewReader(body))
 	dump, err := httputil.DumpRequestOut(request, false)
@@ -63,19 +57,19 @@ func (d dryRun) print(to io.Writer, request *http.Request) error {
 		return err
 	}
 	head := strings.ReplaceAll(string(dump), "\r\n", "\n")
-	_, err = fmt.Fprintf(to, "%s%s\n\n# the same with curl (%s stands for what is secret):\n%s\n", head, body, hidden, curl)
+	_, err = fmt.Fprintf(to, "%s%s\n\n# the same with curl (%s stands for what is secret):\n%s\n", head, body, hidden, command)
 	return err
 }
 
-// hide takes out of a request what must not be shown: the secret where a scheme sends it as it is, and what opens
-// doors elsewhere.
+// hide takes out of a request what must not be shown: the secrets where a scheme sends them as they are, and what
+// opens doors elsewhere.
 func (d dryRun) hide(request *http.Request) {
 	for name, values := range request.Header {
 		lower := strings.ToLower(name)
 		credential := slices.ContainsFunc([]string{"authorization", "cookie", "token", "secret", "password", "api-key", "apikey"},
 			func(word string) bool { return strings.Contains(lower, word) })
 		for i, value := range values {
-			if credential || value == d.key || len(d.key) >= 8 && strings.Contains(value, d.key) {
+			if credential || d.betrays(value) {
 				values[i] = hidden
 			}
 		}
@@ -86,49 +80,18 @@ func (d dryRun) hide(request *http.Request) {
 	request.URL.User = nil
 }
 
-// curl is a command for a POSIX shell that sends the request.
+// betrays reports whether one of the secrets stands in a header's value.
+func (d dryRun) betrays(value string) bool {
+	return slices.ContainsFunc(d.secrets, func(secret string) bool {
+		return value == secret || len(secret) >= 8 && strings.Contains(value, secret)
+	})
+}
+
 func (d dryRun) curl(request *http.Request, body []byte) string {
-	lines := []string{fmt.Sprintf("curl --request %s %s", quote(request.Method), quote(webhook.Redact(d.url)))}
-	if d.insecure {
-		lines = append(lines, "--insecure")
+	var options []string
+	if d.sending.insecure {
+		options = append(options, "--insecure")
 	}
-	lines = append(lines, fmt.Sprintf("--max-time %g", d.timeout.Seconds()))
-	if request.Host != request.URL.Host {
-		lines = append(lines, "--header "+quote("Host: "+request.Host))
-	}
-	names := make([]string, 0, len(request.Header))
-	for name := range request.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		for _, value := range request.Header[name] {
-			lines = append(lines, "--header "+quote(header(name, value)))
-		}
-	}
-	if len(body) <= maxArgument && utf8.Valid(body) && !bytes.ContainsRune(body, 0) {
-		lines = append(lines, "--data-raw "+quote(string(body)))
-		return strings.Join(lines, " \\\n  ")
-	}
-	lines = append(lines, "--data-binary @-")
-	return "printf %s " + quote(base64.StdEncoding.EncodeToString(body)) + " | base64 -d | " + strings.Join(lines, " \\\n  ")
-}
-
-// header is how curl wants one: without a value a header would not be sent, but for the semicolon.
-func header(name, value string) string {
-	if value == "" {
-		return name + ";"
-	}
-	return name + ": " + value
-}
-
-// quote makes one word of s for a POSIX shell.
-func quote(s string) string {
-	plain := func(r rune) bool {
-		return (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z') || (r >= '0' && r <= '9') || strings.ContainsRune("_-./:,@%+=", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	options = append(options, fmt.Sprintf("--max-time %g", d.sending.timeout.Seconds()))
+	return curl{request: request, url: webhook.Redact(d.url), options: options, body: body}.String()
 }

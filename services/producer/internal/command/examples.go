@@ -33,8 +33,8 @@ demo's receiver understands. Nothing is overwritten without --force.`,
 }
 
 func examples(s Surroundings, dir, url string, force bool) error {
-	if !isURL(url) {
-		return usage("--url must be an http or https URL with a host")
+	if err := checkURL(url, "--url"); err != nil {
+		return err
 	}
 	paths, err := example.Write(dir, url, force)
 	if errors.Is(err, example.ErrExists) {

@@ -27,7 +27,7 @@ type loadFlags struct {
 	connections int
 	timeout     time.Duration
 	payload     payloadFlags
-	signing     keyFlags
+	key         keyFlags
 	unsigned    bool
 	headers     []string
 	insecure    bool
@@ -52,7 +52,7 @@ called wrongly. Only load what is yours.`,
   producer load https://staging.example.com/hook --rate 50 --duration 5m --connections 100 --plot report.html --secret-file secret
   producer load http://localhost:8000/webhook --rate 500 --duration 10s --payload '{"id":"{{id}}","type":"order.completed"}' --json
   docker run --rm --network host signet/producer load http://localhost:8000/webhook --rate 100 --duration 10s --secret "$SECRET"`,
-		Args:              oneURL,
+		Args:              one("URL"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, args []string) error { return f.run(c, s, args[0]) },
 	}
@@ -62,9 +62,9 @@ called wrongly. Only load what is yours.`,
 	flags.IntVar(&f.connections, "connections", 50, fmt.Sprintf("how many requests may be on their way at once, up to %d", loading.MaxConnections))
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, fmt.Sprintf("how long a request may take once it is sent, up to %s", loading.MaxTimeout))
 	f.payload.add(c, "the body of each, JSON in which {{id}}, {{time}} and {{ms}} are filled in (default one of our own)")
-	f.signing.add(c, "; may be repeated, the current one first")
+	f.key.add(c, currentFirst)
 	flags.BoolVar(&f.unsigned, "unsigned", false, "do not sign")
-	flags.StringArrayVar(&f.headers, "header", nil, "add a header, 'Name: value'; may be repeated")
+	addHeader(c, &f.headers)
 	flags.BoolVar(&f.insecure, "insecure", false, "take any TLS certificate")
 	flags.StringVar(&f.plot, "plot", "", "draw latency by percentile and over time into this file, .svg or .html")
 	flags.BoolVar(&f.json, "json", false, "print the result as JSON")
@@ -77,7 +77,7 @@ called wrongly. Only load what is yours.`,
 }
 
 func (f loadFlags) run(c *cobra.Command, s Surroundings, url string) error {
-	plan, scheme, err := f.plan(c, s, url)
+	plan, scheme, err := f.plan(s, url)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (f loadFlags) run(c *cobra.Command, s Surroundings, url string) error {
 }
 
 // plan reads the flags. The scheme is empty when nothing is signed.
-func (f loadFlags) plan(c *cobra.Command, s Surroundings, url string) (p loading.Plan, scheme string, err error) {
+func (f loadFlags) plan(s Surroundings, url string) (p loading.Plan, scheme string, err error) {
 	if err := errors.Join(checkURL(url, "URL"), f.check()); err != nil {
 		return p, "", service.UsageError{Err: err}
 	}
@@ -118,23 +118,21 @@ func (f loadFlags) plan(c *cobra.Command, s Surroundings, url string) (p loading
 		URL: url, Rate: f.rate, Duration: f.duration, Connections: f.connections, Timeout: f.timeout,
 		Header: header, UserAgent: "Signet/" + s.Version, Insecure: f.insecure,
 	}
-	text, err := f.payload.read(c, s, sample.Default)
+	text, from, err := f.payload.read(s, sample.Default)
 	if err != nil {
 		return p, "", err
 	}
 	if p.Template, err = sample.Parse(text); err != nil {
-		return p, "", usage("the payload cannot be used: " + err.Error())
+		return p, "", usage(from + " cannot be used: " + err.Error())
 	}
 	if f.unsigned {
 		return p, "", nil
 	}
-	scheme, secrets, err := f.signing.resolve(s)
+	signing, err := f.key.required(s)
 	if err != nil {
 		return p, "", err
 	}
-	if p.Signer, err = signature.NewSigner(scheme, secrets...); err != nil {
-		return p, "", service.UsageError{Err: err}
-	}
+	p.Signer = signing.signer
 	now := time.Now()
 	trial := signature.Outgoing{
 		ID: "evt_1", Time: now, Method: http.MethodPost, URL: url, ContentType: contentType(header), Body: p.Template.Fill("evt_1", now),
@@ -142,7 +140,7 @@ func (f loadFlags) plan(c *cobra.Command, s Surroundings, url string) (p loading
 	if err := p.Signer.Sign(trial, http.Header{}); err != nil { // as every request would fail
 		return p, "", usage("--scheme: " + err.Error())
 	}
-	return p, scheme, nil
+	return p, signing.scheme, nil
 }
 
 // check finds every flag that is out of its bounds.

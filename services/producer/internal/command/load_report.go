@@ -2,7 +2,6 @@ package command
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -40,7 +39,9 @@ func (r loadReport) target() string { return webhook.Redact(r.Plan.URL) }
 func (r loadReport) text(to io.Writer, palette terminal.Palette) error {
 	var latency, statuses, faults []string
 	for _, q := range quantiles() {
-		latency = append(latency, q.name+" "+short(r.Quantile(q.at)))
+		if r.Latencies.TotalCount() > 0 {
+			latency = append(latency, q.name+" "+short(r.Quantile(q.at)))
+		}
 	}
 	for _, status := range slices.Sorted(maps.Keys(r.Statuses)) {
 		statuses = append(statuses, palette.Paint(colourOf(status), fmt.Sprintf("%d: %d", status, r.Statuses[status])))
@@ -57,7 +58,7 @@ func (r loadReport) text(to io.Writer, palette terminal.Palette) error {
 		{"answered", fmt.Sprintf("%d in %s, %.1f a second", r.Answered, r.Took.Round(time.Millisecond), r.Rate())},
 		{"statuses", cmp.Or(strings.Join(statuses, ", "), "none")},
 		{"errors", cmp.Or(strings.Join(faults, ", "), "none")},
-		{"latency", strings.Join(latency, ", ")},
+		{"latency", cmp.Or(strings.Join(latency, ", "), "none")},
 		{"", "from when each request was due until its answer was read"},
 		{"waited", fmt.Sprintf("%d of them for a free connection, at most %s", r.Waited, short(r.LongestWait))},
 	}
@@ -93,17 +94,18 @@ func short(d time.Duration) string {
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 func (r loadReport) json(to io.Writer) error {
-	latency := map[string]float64{"mean": r.Latencies.Mean() / 1000}
-	for _, q := range quantiles() {
-		latency[q.name] = milliseconds(r.Quantile(q.at))
+	latency := map[string]float64{}
+	if r.Latencies.TotalCount() > 0 {
+		latency["mean"] = r.Latencies.Mean() / 1000
+		for _, q := range quantiles() {
+			latency[q.name] = milliseconds(r.Quantile(q.at))
+		}
 	}
 	statuses := map[string]int64{}
 	for status, count := range r.Statuses {
 		statuses[strconv.Itoa(status)] = count
 	}
-	encoder := json.NewEncoder(to)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(struct {
+	return printJSON(to, struct {
 		URL         string             `json:"url"`
 		Scheme      string             `json:"scheme,omitempty"`
 		Rate        float64            `json:"rate"`

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"example.com/signet/services/producer/internal/batch"
+	"example.com/signet/services/producer/internal/terminal"
 )
 
 // How often progress is shown: a bar moves, lines pile up.
@@ -25,9 +25,9 @@ type progress struct {
 	started time.Time
 }
 
-func newProgress(out *os.File, size int64) *progress {
-	p := &progress{out: out, size: size, started: time.Now()}
-	if !term.IsTerminal(int(out.Fd())) {
+func newProgress(s Surroundings, size int64) *progress {
+	p := &progress{out: s.Err, size: size, started: time.Now()}
+	if !terminal.Redraws(s.Err, s.Environ) {
 		return p
 	}
 	total := size
@@ -35,7 +35,7 @@ func newProgress(out *os.File, size int64) *progress {
 		total = -1 // a spinner
 	}
 	p.bar = progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(out),
+		progressbar.OptionSetWriter(s.Err),
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetPredictTime(size > 0),

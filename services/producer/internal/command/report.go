@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/signet/pkg/webhook"
+	"example.com/signet/services/producer/internal/terminal"
 )
 
 // result is a delivery as --json prints it.
@@ -30,15 +31,16 @@ type attemptResult struct {
 	Error      string    `json:"error,omitempty"`
 }
 
-func (f sendFlags) report(to io.Writer, d webhook.Delivery, took time.Duration) error {
+func (f sendFlags) report(s Surroundings, d webhook.Delivery, took time.Duration) error {
 	if f.json {
-		encoder := json.NewEncoder(to)
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(resultOf(d, took))
+		return printJSON(s.Out, resultOf(d, took))
 	}
-	last := d.Last()
-	_, err := fmt.Fprintf(to, "id        %s\nstatus    %s\nattempts  %d\nresponse  %s\ntime      %s\n",
-		d.MessageID, d.Status, len(d.Attempts), answer(last), took.Round(time.Millisecond))
+	colour := terminal.Red
+	if d.Status == webhook.StatusSuccess {
+		colour = terminal.Green
+	}
+	_, err := fmt.Fprintf(s.Out, "id        %s\nstatus    %s\nattempts  %d\nresponse  %s\ntime      %s\n", d.MessageID,
+		terminal.For(s.Out, s.Environ).Paint(colour, string(d.Status)), len(d.Attempts), answer(d.Last()), took.Round(time.Millisecond))
 	return err
 }
 
@@ -49,6 +51,8 @@ func answer(a webhook.Attempt) string {
 		return "none: " + a.Err.Error()
 	case a.StatusCode == 0:
 		return "none"
+	case a.StatusCode >= 300 && a.StatusCode < 400 && a.Err != nil: // whose text nobody reads
+		return a.Err.Error()
 	case len(a.Response) == 0:
 		return fmt.Sprint(a.StatusCode)
 	default:
@@ -72,6 +76,13 @@ func resultOf(d webhook.Delivery, took time.Duration) result {
 		}
 	}
 	return r
+}
+
+// printJSON prints a value on a line, as it is: the output is no web page.
+func printJSON(to io.Writer, value any) error {
+	encoder := json.NewEncoder(to)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,7 +1,7 @@
 package command
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,6 +9,7 @@ import (
 
 	"example.com/signet/pkg/service"
 	"example.com/signet/pkg/signature"
+	"example.com/signet/pkg/webhook"
 )
 
 // secretMode lets the group read: two services of different users share the file through it.
@@ -82,7 +83,26 @@ func (f secretFlags) secret() (string, error) {
 		return generate()
 	}
 	value, _, err := service.LoadOrCreate(f.file, secretMode, generate)
-	return value, err
+	if err != nil {
+		return "", err
+	}
+	return value, f.fits(value)
+}
+
+// fits makes sure that what a file has is of this scheme: another's private key would be shown as a secret to share.
+func (f secretFlags) fits(value string) error {
+	info, err := signature.Describe(f.scheme)
+	switch {
+	case err != nil:
+	case !info.PublicKey && webhook.SchemeOf(value) == "standard-ed25519":
+		err = errors.New("it holds a private key")
+	case info.CanSign:
+		_, err = signature.NewSigner(f.scheme, value)
+	}
+	if err != nil {
+		return fmt.Errorf("--file %s has no secret of the scheme %s: %w", f.file, f.scheme, err)
+	}
+	return nil
 }
 
 func (f secretFlags) print(s Surroundings, value, public string) error {
@@ -96,7 +116,7 @@ func (f secretFlags) print(s Surroundings, value, public string) error {
 		if f.public {
 			shown.Secret = ""
 		}
-		return json.NewEncoder(s.Out).Encode(shown)
+		return printJSON(s.Out, shown)
 	case f.public:
 		_, err := fmt.Fprintln(s.Out, public)
 		return err

@@ -3,7 +3,7 @@ package command
 import (
 	"context"
 	"errors"
-	"net/http"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,13 +15,9 @@ import (
 
 // sendFlags are how a webhook is to be sent.
 type sendFlags struct {
-	sendingFlags
-
-	payload, payloadFile string
-	eventType            string
-	headers              []string
-	method               string
-	json, dryRun         bool
+	message      messageFlags
+	sending      sendingFlags
+	json, dryRun bool
 }
 
 func newSend(s Surroundings) *cobra.Command {
@@ -31,99 +27,81 @@ func newSend(s Surroundings) *cobra.Command {
 		Short: "Send one webhook, signed, and retry it",
 		Long: `Send a payload to a URL as a signed webhook, byte for byte as it is given; --type wraps it into an event's
 envelope. A secret that begins with whsec_ signs Standard Webhooks, any other X-Hub-Signature-256. What may succeed
-later (no answer, 408, 425, 429 and 5xx) is tried again with growing waits, or when the receiver's Retry-After says.
+later (no answer, 408, 425, 429 and 5xx) is tried again with growing waits, or when the receiver's Retry-After says,
+unless that is longer than --max-wait.
 
 Exit status: 0 delivered, 1 not delivered, 2 called wrongly.`,
 		Example: `  producer send http://localhost:8000/webhook --secret mysecret --payload '{"event":"user.created","data":{"id":123}}'
   echo '{"order_id":"1","amount":9.99}' | producer send https://example.com/hook --payload-file - --type order.completed
   producer send https://example.com/hook --payload-file order.json --secret-file secret --dry-run`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return send(c.Context(), s, args[0], f) },
+		Args:              one("URL"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(c *cobra.Command, args []string) error { return send(c.Context(), s, args[0], f) },
 	}
+	f.message.add(c)
+	f.sending.add(c)
 	flags := c.Flags()
-	flags.StringVar(&f.payload, "payload", "", "the body, JSON")
-	flags.StringVar(&f.payloadFile, "payload-file", "", "read the body from this file; - is standard input")
-	flags.StringVar(&f.eventType, "type", "", "wrap the payload in an envelope of this event type")
-	f.add(c)
-	flags.StringArrayVar(&f.headers, "header", nil, "add a header, 'Name: value'; may be repeated")
-	flags.StringVar(&f.method, "method", http.MethodPost, "the HTTP method")
 	flags.BoolVar(&f.json, "json", false, "print the result as JSON")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "send nothing; print the request, and a curl command that sends it (secrets are hidden)")
-	c.MarkFlagsMutuallyExclusive("payload", "payload-file")
-	c.MarkFlagsOneRequired("payload", "payload-file")
 	return c
 }
 
 func send(ctx context.Context, s Surroundings, url string, f sendFlags) error {
-	id := relay.NewMessageID(time.Now())
-	payload, options, err := f.message(s, id)
+	if err := errors.Join(checkURL(url, "URL"), f.sending.check()); err != nil {
+		return service.UsageError{Err: err}
+	}
+	now := time.Now()
+	message, err := f.message.compose(s, relay.NewMessageID(now), now)
 	if err != nil {
 		return err
 	}
-	secret, err := f.signing(s)
+	signing, err := f.sending.signing(s)
 	if err != nil {
 		return err
 	}
-	signer, err := secret.signer(f.scheme, schemeFlag)
-	if err != nil {
-		return err
-	}
-	options = append(options, webhook.WithSigner(signer))
-	client, done, err := f.client(s, 1)
+	client, done, err := f.sending.client(s, 1)
 	if err != nil {
 		return service.UsageError{Err: err}
 	}
 	defer done()
+	options := append(optionsOf(message), webhook.WithSigner(signing.signer))
 	if f.dryRun {
-		request, err := client.Prepare(ctx, url, payload, options...)
+		request, err := client.Prepare(ctx, url, message.Body, options...)
 		if err != nil {
-			return refused(err)
+			return service.UsageError{Err: err}
 		}
-		return errors.Join(secret.note(s), dryRun{f, secret.secret, url}.print(s.Out, request))
+		return errors.Join(signing.note(s), dryRun{f, signing.keys.secrets(), url}.print(s.Out, request))
 	}
+	client.OnDelivery(func(d webhook.Delivery) { tellWait(s, d) })
 	started := time.Now()
-	delivery, err := client.Send(ctx, url, payload, options...)
+	delivery, err := client.Send(ctx, url, message.Body, options...)
 	if errors.Is(err, webhook.ErrInvalidURL) || errors.Is(err, webhook.ErrUnsendable) {
-		return refused(err)
+		return service.UsageError{Err: err}
 	}
-	if noteErr := errors.Join(secret.note(s), f.report(s.Out, delivery, time.Since(started))); noteErr != nil {
+	if noteErr := errors.Join(signing.note(s), f.report(s, delivery, time.Since(started))); noteErr != nil {
 		return noteErr
 	}
 	if err != nil {
+		_, _ = fmt.Fprintln(s.Err, err) // the status says so too
 		return notDelivered
 	}
 	return nil
 }
 
-// message is what is sent, and how, but for its signature.
-func (f sendFlags) message(s Surroundings, id string) (payload []byte, options []webhook.SendOption, err error) {
-	if err := f.check(); err != nil {
-		return nil, nil, err
+// tellWait says why nothing happens for a while.
+func tellWait(s Surroundings, d webhook.Delivery) {
+	if d.Status == webhook.StatusRetrying {
+		_, _ = fmt.Fprintf(s.Err, "attempt %d: %v; the next one in %s\n", len(d.Attempts), d.Last().Err, time.Until(d.NextAt).Round(100*time.Millisecond))
 	}
-	if !isToken(f.method) {
-		return nil, nil, usage("--method must be a method such as POST or PUT")
-	}
-	header, err := parseHeaders(f.headers)
-	if err != nil {
-		return nil, nil, err
-	}
-	payload, err = f.body(s, header, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	options = []webhook.SendOption{webhook.WithID(id), webhook.WithMethod(f.method)}
-	for name, values := range header {
+}
+
+// optionsOf has a client send a message as it is, at whatever time each attempt is.
+func optionsOf(message webhook.Request) []webhook.SendOption {
+	options := []webhook.SendOption{webhook.WithID(message.ID), webhook.WithMethod(message.Method)}
+	for name, values := range message.Header {
 		for _, value := range values {
 			options = append(options, webhook.WithHeader(name, value))
 		}
 	}
-	return payload, options, nil
-}
-
-// refused words why nothing could be sent at all.
-func refused(err error) error {
-	if errors.Is(err, webhook.ErrInvalidURL) {
-		return usage("URL must be an http or https URL with a host")
-	}
-	return service.UsageError{Err: err}
+	return options
 }

@@ -2,36 +2,34 @@ package command
 
 import (
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"example.com/signet/pkg/service"
-	"example.com/signet/pkg/signature"
 	"example.com/signet/pkg/webhook"
 )
 
+// defaultWait is what a receiver may ask for of somebody who waits for the command to end.
+const defaultWait = 5 * time.Minute
+
 // sendingFlags are what the commands that send webhooks have in common.
 type sendingFlags struct {
-	secret, secretFile string
-	scheme             string
-	maxRetries         int
-	timeout            time.Duration
-	insecure           bool
+	keyFlags
+
+	maxRetries int
+	timeout    time.Duration
+	maxWait    time.Duration
+	insecure   bool
 }
 
 func (f *sendingFlags) add(c *cobra.Command) {
+	f.keyFlags.add(c, currentFirst)
 	flags := c.Flags()
-	flags.StringVar(&f.secret, "secret", "", "sign with this secret (or set WEBHOOK_SECRET, which other users of the machine cannot see)")
-	flags.StringVar(&f.secretFile, "secret-file", "", "sign with the secret in this file")
-	flags.StringVar(&f.scheme, "scheme", "", "the signature scheme; by default the secret decides")
 	flags.IntVar(&f.maxRetries, "max-retries", webhook.DefaultRetries, "how many attempts may follow the first")
 	flags.DurationVar(&f.timeout, "timeout", webhook.DefaultTimeout, "how long an attempt may take")
+	flags.DurationVar(&f.maxWait, "max-wait", defaultWait, "give up when the receiver's Retry-After asks for a longer wait, up to 24h")
 	flags.BoolVar(&f.insecure, "insecure", false, "do not check TLS certificates")
-	c.MarkFlagsMutuallyExclusive("secret", "secret-file")
 }
 
 func (f *sendingFlags) check() error {
@@ -40,6 +38,9 @@ func (f *sendingFlags) check() error {
 	}
 	if f.timeout <= 0 {
 		return usage("--timeout must be above 0")
+	}
+	if f.maxWait < 0 || f.maxWait > webhook.MaxRetryAfter {
+		return usage("--max-wait must be from 0s to 24h")
 	}
 	return nil
 }
@@ -59,6 +60,7 @@ func (f *sendingFlags) client(s Surroundings, concurrent int, more ...webhook.Op
 		webhook.WithHTTPClient(&http.Client{Transport: transport}),
 		webhook.WithRetries(f.maxRetries),
 		webhook.WithTimeout(f.timeout),
+		webhook.WithPatience(f.maxWait),
 		webhook.WithConcurrency(concurrent),
 		webhook.WithUserAgent("Signet/" + s.Version),
 	}, more...)...)
@@ -69,65 +71,4 @@ func (f *sendingFlags) client(s Surroundings, concurrent int, more ...webhook.Op
 		_ = client.Close()
 		transport.CloseIdleConnections()
 	}, nil
-}
-
-const schemeFlag = "--scheme"
-
-// signing is a secret, and where it was found.
-type signing struct {
-	secret string // empty: there is none
-	source string // the flag or variable
-}
-
-// signing finds the secret: in the flags, or else in the environment.
-func (f *sendingFlags) signing(s Surroundings) (signing, error) {
-	if f.secret != "" {
-		return signing{f.secret, "--secret"}, nil
-	}
-	environ, source := s.Environ, "WEBHOOK_SECRET"
-	if f.secretFile != "" {
-		environ, source = []string{"WEBHOOK_SECRET_FILE=" + f.secretFile}, "--secret-file"
-	}
-	env, faults := service.ReadEnvironment(environ, func(name string) bool { return name == "WEBHOOK_SECRET" })
-	if err := faults.Err(); err != nil {
-		if f.secretFile != "" {
-			err = fmt.Errorf("--secret-file cannot be used: %w", err)
-		}
-		return signing{}, service.UsageError{Err: err}
-	}
-	if f.secretFile != "" && env["WEBHOOK_SECRET"] == "" {
-		return signing{}, usage("--secret-file is empty")
-	}
-	return signing{env["WEBHOOK_SECRET"], source}, nil
-}
-
-// signer signs with the secret, by the scheme that is named or that it shows; nil when there is none. Errors name what
-// the scheme comes from, or the secret.
-func (s signing) signer(scheme, named string) (*signature.Signer, error) {
-	if s.secret == "" {
-		if scheme != "" {
-			return nil, usage(named + " needs a secret")
-		}
-		return nil, nil
-	}
-	if scheme == "" {
-		scheme = webhook.SchemeOf(s.secret)
-	}
-	signer, err := signature.NewSigner(scheme, s.secret)
-	switch {
-	case errors.Is(err, signature.ErrUnknownScheme), errors.Is(err, signature.ErrUnsignable):
-		return nil, service.UsageError{Err: fmt.Errorf("%s: %w", named, err)}
-	case err != nil:
-		return nil, service.UsageError{Err: fmt.Errorf("%s: %w", s.source, err)}
-	}
-	return signer, nil
-}
-
-// note tells that nothing will be signed.
-func (s signing) note(to Surroundings) error {
-	if s.secret != "" {
-		return nil
-	}
-	_, err := fmt.Fprintln(to.Err, "note: unsigned, as there is no --secret, --secret-file or WEBHOOK_SECRET")
-	return err
 }

@@ -154,7 +154,7 @@ func TestRun_receiver(t *testing.T) {
 	for i, s := range sources { // all at once: each waits for a slow sender to be cut off
 		cfg := newConfig(t, address+s.path, s.scheme)
 		cfg.PublicURL, cfg.Secret, cfg.OldSecret, cfg.Oversize = publicURL+s.path, s.secret, s.old, 2<<20
-		cfg.Timeout, cfg.SlowLimit = 30*time.Second, 30*time.Second
+		cfg.Timeout, cfg.SlowLimit = time.Minute, 5*time.Minute
 		running.Go(func() { reports[i], faults[i] = doctor.Run(t.Context(), cfg, func(doctor.Finding) {}) })
 	}
 	running.Wait()

@@ -124,7 +124,7 @@ func (r *run) send(ctx context.Context, due time.Time) {
 	id, now := sample.NewID(), time.Now()
 	attempt := r.sender.Attempt(ctx, webhook.Request{
 		URL: r.plan.URL, Header: r.plan.Header, ID: id, Time: now,
-		Body: r.plan.Template.Fill(id, now), Signer: r.plan.Signer, Timeout: r.plan.Timeout,
+		Body: r.plan.Template.Fill(id, now), Signer: r.plan.Signer, Timeout: r.plan.Timeout, Once: true,
 	})
 	r.record(due, time.Now(), attempt)
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // The picture: three charts below each other, in pixels.
@@ -32,7 +34,7 @@ func (r Result) WriteHTML(to io.Writer, title, summary string) error {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>%s</title>
-<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}svg{max-width:100%%;height:auto}</style>
+<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}h1{overflow-wrap:anywhere}pre{overflow-x:auto}svg{max-width:100%%;height:auto}</style>
 <h1>%[1]s</h1>
 <pre>%s</pre>
 %s</html>
@@ -77,6 +79,9 @@ type chart struct {
 
 // latencyAxis is logarithmic, in whole decades of microseconds around what was measured.
 func (r Result) latencyAxis() axis {
+	if r.Latencies.TotalCount() == 0 {
+		return axis{to: 1}
+	}
 	from := math.Floor(math.Log10(float64(max(r.Latencies.Min(), 1))))
 	a := axis{from: from, to: max(math.Ceil(math.Log10(float64(max(r.Latencies.Max(), 1)))), from+1), ticks: map[float64]string{}}
 	for decade := a.from; decade <= a.to; decade++ {
@@ -89,6 +94,9 @@ func decades(microseconds int64) float64 { return math.Log10(float64(max(microse
 
 // percentiles has a tenth as many requests beyond each step of x as beyond the one before.
 func (r Result) percentiles(y axis) chart {
+	if r.Latencies.TotalCount() == 0 {
+		return chart{title: "latency by percentile: no request was answered", x: axis{to: 1}, y: y}
+	}
 	nines := max(1, math.Ceil(math.Log10(float64(max(r.Latencies.TotalCount(), 1)))))
 	c := chart{title: "latency by percentile, from when each request was due", x: axis{0, nines, map[float64]string{0: "0 %"}}, y: y}
 	for n := 1.0; n <= nines; n++ {
@@ -116,30 +124,61 @@ func (r Result) overTime(y axis) chart {
 	c := chart{title: "latency over time, by when requests were due", x: r.timeAxis(), y: y, lines: []line{
 		{name: "max", colour: "#c41c1c"}, {name: "p99", colour: "#e08a00"}, {name: "p50", colour: "#0b6bcb"},
 	}}
-	for _, s := range r.Timeline {
+	parts := r.parts()
+	for _, s := range parts {
 		if s.Latencies.TotalCount() == 0 {
 			continue
 		}
 		for i, q := range []float64{100, 99, 50} {
-			c.lines[i].points = append(c.lines[i].points, point{s.Until.Seconds(), decades(s.Latencies.ValueAtQuantile(q))})
+			c.lines[i].points = append(c.lines[i].points, point{r.middle(s, len(parts)), decades(s.Latencies.ValueAtQuantile(q))})
 		}
 	}
 	return c
+}
+
+// enough is how many requests a part of the picture should have: with a few, a rate jumps up and down by itself.
+const enough = 20
+
+// parts is the timeline, in fewer parts where there were few requests.
+func (r Result) parts() []Slice {
+	together := 1
+	for _, n := range []int{2, 3, 4, 5, 6, 10, 12, 15, 20, 30, slices} { // what slices can be divided by
+		if r.Plan.Requests()*int64(together) >= enough*slices {
+			break
+		}
+		together = n
+	}
+	var parts []Slice
+	for i := 0; i < len(r.Timeline); i += together {
+		sum := Slice{Latencies: hdrhistogram.New(1, longest, 2)}
+		for _, s := range r.Timeline[i : i+together] {
+			sum.Until, sum.Answered, sum.Failed = s.Until, sum.Answered+s.Answered, sum.Failed+s.Failed
+			sum.Latencies.Merge(s.Latencies)
+		}
+		parts = append(parts, sum)
+	}
+	return parts
+}
+
+// middle is where on the axis of time one of so many parts is drawn.
+func (r Result) middle(s Slice, parts int) float64 {
+	return s.Until.Seconds() - r.Plan.Duration.Seconds()/float64(parts)/2
 }
 
 func (r Result) rates() chart {
 	c := chart{title: "requests a second, by when they were due", x: r.timeAxis(), lines: []line{
 		{name: "answered", colour: "#1a7f37"}, {name: "not answered", colour: "#c41c1c"},
 	}}
-	part := r.Plan.Duration.Seconds() / slices
+	parts := r.parts()
+	length := r.Plan.Duration.Seconds() / float64(len(parts))
 	most := r.Plan.Rate
-	for _, s := range r.Timeline {
+	for _, s := range parts {
 		for i, n := range []int64{s.Answered, s.Failed} {
-			c.lines[i].points = append(c.lines[i].points, point{s.Until.Seconds(), float64(n) / part})
-			most = max(most, float64(n)/part)
+			c.lines[i].points = append(c.lines[i].points, point{r.middle(s, len(parts)), float64(n) / length})
+			most = max(most, float64(n)/length)
 		}
 	}
-	c.y = axis{0, most * 1.1, map[float64]string{0: "0", most: strconv.FormatFloat(most, 'g', 4, 64)}}
+	c.y = axis{0, most * 1.1, map[float64]string{0: "0", r.Plan.Rate: strconv.FormatFloat(r.Plan.Rate, 'g', 4, 64)}}
 	return c
 }
 
@@ -151,8 +190,12 @@ func (c chart) draw(b *strings.Builder, top int) {
 	y := func(v float64) float64 { return low - c.y.at(v)*(low-high) }
 	fmt.Fprintf(b, `<text x="%d" y="%d" font-weight="bold">%s</text>`+"\n", marginX, top+18, html.EscapeString(c.title))
 	for v, name := range c.x.ticks {
-		fmt.Fprintf(b, `<path d="M%.1f %.1fV%.1f" stroke="#ddd"/><text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`+"\n",
-			x(v), high, low, x(v), low+16, name)
+		anchor := "middle"
+		if c.x.at(v) == 1 {
+			anchor = "end" // else a long one would not fit
+		}
+		fmt.Fprintf(b, `<path d="M%.1f %.1fV%.1f" stroke="#ddd"/><text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n",
+			x(v), high, low, x(v), low+16, anchor, name)
 	}
 	for v, name := range c.y.ticks {
 		fmt.Fprintf(b, `<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
@@ -163,7 +206,12 @@ func (c chart) draw(b *strings.Builder, top int) {
 		for _, p := range l.points {
 			places = append(places, fmt.Sprintf("%.1f,%.1f", x(p.x), y(p.y)))
 		}
-		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="1.5"/>`+"\n", strings.Join(places, " "), l.colour)
+		if len(l.points) == 1 {
+			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="%d" fill="%s"/>`+"\n", x(l.points[0].x), y(l.points[0].y), 2+len(c.lines)-i, l.colour)
+		}
+		// Lines that lie on each other are seen all, as those above are thinner.
+		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="%.1f"/>`+"\n",
+			strings.Join(places, " "), l.colour, 1.5+float64(len(c.lines)-1-i))
 		fmt.Fprintf(b, `<text x="%d" y="%d" fill="%s" text-anchor="end">%s</text>`+"\n", right-90*i, top+18, l.colour, l.name)
 	}
 }

@@ -17,6 +17,11 @@ func Is(out io.Writer) bool {
 	return ok && isatty.IsTerminal(file.Fd())
 }
 
+// Redraws reports whether what stands on out can be drawn over: it is a terminal, and TERM is not dumb.
+func Redraws(out io.Writer, environ []string) bool {
+	return Is(out) && value(environ, "TERM") != "dumb"
+}
+
 // Colour is how text is to be shown.
 type Colour string
 
@@ -35,7 +40,7 @@ type Palette struct{ on bool }
 // For makes the palette for an output: colours on a terminal only, and never when NO_COLOR is set to anything
 // (https://no-color.org) or TERM is dumb. environ has lines NAME=value, of which the first of a name counts.
 func For(out io.Writer, environ []string) Palette {
-	return Palette{Is(out) && value(environ, "NO_COLOR") == "" && value(environ, "TERM") != "dumb"}
+	return Palette{Redraws(out, environ) && value(environ, "NO_COLOR") == ""}
 }
 
 // Paint returns the text in a colour. Pad it to its width before: the colour takes bytes and no room.

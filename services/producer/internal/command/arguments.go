@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"example.com/signet/pkg/webhook"
 )
 
 // farthest is how many letters may be wrong in a word for which another one is suggested.
@@ -25,12 +27,22 @@ func noArguments(c *cobra.Command, args []string) error {
 		args[0], c.CommandPath(), suggestion(c.SuggestionsFor(args[0]), ""), c.CommandPath())
 }
 
-// oneURL wants the one argument that most commands here have.
-func oneURL(c *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
+// one wants the one argument that most commands here have.
+func one(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return fmt.Errorf("%s takes exactly one %s, not %d arguments; %s --help has examples", c.CommandPath(), what, len(args), c.CommandPath())
 	}
-	return fmt.Errorf("%s takes exactly one URL, not %d arguments; %s --help has examples", c.CommandPath(), len(args), c.CommandPath())
+}
+
+// checkURL wants a URL that requests can go to. Its error does not repeat the URL, which may hold a password.
+func checkURL(text, name string) error {
+	if webhook.CheckURL(text) != nil {
+		return usage(name + " must be an http or https URL with a host")
+	}
+	return nil
 }
 
 // flagError words an error of the flags for people, with the flag that was most likely meant.

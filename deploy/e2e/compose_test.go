@@ -20,6 +20,7 @@ func TestCompose(t *testing.T) {
 	t.Run("published", func(t *testing.T) { testPublished(t, s) })
 	t.Run("locked", func(t *testing.T) { testLocked(t, s) })
 	t.Run("by hand", func(t *testing.T) { testByHand(t, s) })
+	t.Run("commands", func(t *testing.T) { testCommands(t, s) })
 	t.Run("tells its addresses and no secret", func(t *testing.T) {
 		for _, service := range []string{"receiver", "producer"} {
 			log := logs(t, s.container(t, service))

@@ -8,7 +8,7 @@ import (
 )
 
 func (e *sqliteEngine) append(ctx context.Context, t *txn, drafts []*prepared) error {
-	if e.journaling(t, len(drafts)) {
+	if e.journaling(t) {
 		err := e.appendJournal(ctx, t, drafts)
 		if !errors.Is(err, errCollision) {
 			return err
@@ -20,11 +20,9 @@ func (e *sqliteEngine) append(ctx context.Context, t *txn, drafts []*prepared) e
 	return e.appendRows(ctx, t, drafts)
 }
 
-// journaling says whether so many drafts go through the journal: while a crowd is there, when they are one themselves, and
-// as long as anything is in it, so that nothing overtakes what is.
-func (e *sqliteEngine) journaling(t *txn, drafts int) bool {
-	return t.crowd || drafts >= journalCrowd || !e.journal.empty()
-}
+// journaling says whether drafts go through the journal: while a crowd is there, and as long as anything is in it, so that
+// nothing overtakes what is.
+func (e *sqliteEngine) journaling(t *txn) bool { return t.crowd || !e.journal.empty() }
 
 func (e *sqliteEngine) appendRows(ctx context.Context, t *txn, drafts []*prepared) error {
 	for _, p := range drafts {
@@ -36,7 +34,7 @@ func (e *sqliteEngine) appendRows(ctx context.Context, t *txn, drafts []*prepare
 }
 
 func (e *sqliteEngine) stage(ctx context.Context, t *txn, drafts []*prepared) error {
-	if !e.journaling(t, len(drafts)+len(t.staged)) {
+	if !e.journaling(t) {
 		return e.appendRows(ctx, t, drafts)
 	}
 	for _, p := range drafts {

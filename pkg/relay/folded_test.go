@@ -383,9 +383,8 @@ func TestFolded_KeepsNoPayloadOfRows(t *testing.T) {
 	if with+rows > 144 || with < 144-rows-30 || without == 0 {
 		t.Errorf("%d payloads are in the journal, %d are not; %d messages have rows", with, without, rows)
 	}
-	one := f.deliveriesOf(relay.DeliveryFilter{State: relay.Done, TargetID: "a"}, 200)
-	must(f.Replay(t.Context(), one[len(one)/2].ID))(t)
+	must(f.ReplayAll(t.Context(), relay.Bulk{Filter: relay.DeliveryFilter{TargetID: "a"}}))(t)
 	if after, _ := payloads(); after >= with {
-		t.Errorf("%d payloads are in the journal after one was thawed, %d before", after, with)
+		t.Errorf("%d payloads are in the journal after some were thawed, %d before", after, with)
 	}
 }

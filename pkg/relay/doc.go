@@ -141,12 +141,14 @@
 //
 // # How far one machine goes
 //
-// Two cores, with the load generator, the database and the endpoints on them too (make bench BENCH="-only ingest,processed,publish,drain"
-// prints such figures, as ratios to what one could write by hand): some 45,000 webhooks a second verified and stored for as
-// long as the journal takes them, some 20,000 processed as well or taken for half a minute, some 13,000 events a second
-// published, delivered and recorded, and some 20,000 deliveries a second of a backlog. The benchmark's events are much
-// alike, so they pack well. PostgreSQL on the same machine takes about half of the webhooks, because the server needs the same processors. It is the better choice when several processes have to share the work or
-// stand in for each other, when the database has a machine of its own, or when somebody else looks after its backups.
+// Two cores, with the load generator, the database and the endpoints on them too
+// (make bench BENCH="-only ingest,processed,publish,drain" prints such figures, as ratios to what one could write by hand):
+// some 45,000 webhooks a second verified and stored for as long as the journal takes them, some 20,000 processed as well or
+// taken for half a minute, some 13,000 events a second published, delivered and recorded, and some 20,000 deliveries a
+// second of a backlog. The benchmark's events are much alike, so they pack well. PostgreSQL on the same machine takes about
+// half of the webhooks, because the server needs the same processors. It is the better choice when several processes have
+// to share the work or stand in for each other, when the database has a machine of its own, or when somebody else looks
+// after its backups.
 //
 // # What one message costs on PostgreSQL
 //

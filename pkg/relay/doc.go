@@ -132,12 +132,13 @@
 // Alone: one transaction for the message, its key, its delivery (born leased where the dispatcher has room, which saves a
 // claim) and the totals, and one for the outcome with its attempt: two fdatasyncs and about ten statements.
 //
-// In a crowd of 128: a fiftieth of a transaction and of its fdatasync, one lookup of its key, and what is left of it when it
-// is packed with its neighbours in the journal's row: of events that differ in little but their ids, a tenth. Once it is
-// delivered, a hundredth of the row that says so; and its key, which is merged into the table of keys with up to sixteen
-// thousand others in their order, because alone each key would change a page of 4 KiB. What does not end well at once gets
-// rows: a message, a delivery and its attempts, of about a page for four messages of a kilobyte. Each page is written to the
-// -wal file, and once more to the database when that is checkpointed.
+// In a crowd of 128: a fiftieth of a transaction and of its fdatasync, a look at a filter in memory that nearly always
+// knows its key to be new (a Bloom filter of 10 bits a key, which a start reads in the background; until then, one look-up),
+// and what is left of it when it is packed with its neighbours in the journal's row: of events that differ in little but
+// their ids, a tenth. Once it is delivered, a hundredth of the row that says so; and its key, which is merged into the table
+// of keys with up to sixteen thousand others in their order, because alone each key would change a page of 4 KiB. What does
+// not end well at once gets rows: a message, a delivery and its attempts, of about a page for four messages of a kilobyte.
+// Each page is written to the -wal file, and once more to the database when that is checkpointed.
 //
 // # How far one machine goes
 //

@@ -12,12 +12,13 @@ import (
 	"example.com/signet/pkg/relay/internal/record"
 )
 
-// The journal lets a crowd of callers append at the cost of writing one row for all of them. Messages get their rows
-// a little later, many in one commit, and often together with the outcome of their first attempt: a delivery that is
-// done by then is inserted as delivered and never changed again.
+// The journal lets a crowd of callers append at the cost of writing one row for all of them. It is unfolded a little later,
+// many messages in one commit and often together with the outcomes of their first attempts: a message all of whose
+// deliveries are delivered by then is folded (see folded.go), and any other gets rows of its own. Where this file and those
+// about the journal speak of a message's rows, they mean either.
 //
-// What is in the journal is accepted: it is on disk, its dedupe keys count, and whoever reads waits until the rows of
-// everything appended before are there. Only where one process owns the database, and only the writer's goroutine uses
+// What is in the journal is accepted: it is on disk, its dedupe keys count, and whoever reads waits until everything
+// appended before has been unfolded. Only where one process owns the database, and only the writer's goroutine uses
 // it, but for what says otherwise.
 const (
 	journalCrowd    = 8                // appends in one commit from which on they go through the journal

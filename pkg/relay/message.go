@@ -32,7 +32,7 @@ const (
 	MaxDedupeKey = 512       // bytes
 	MaxKey       = 256       // bytes, ordering key and tenant
 	MaxTargets   = 4096      // deliveries of one message
-	MaxPayload   = 256 << 20 // bytes, headers and body: databases hold no more than about a gigabyte in one value
+	MaxPayload   = 256 << 20 // bytes, headers and body together: databases hold no more than about a gigabyte in one value
 )
 
 // Draft is a message to append, together with the targets it is for.

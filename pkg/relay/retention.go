@@ -90,6 +90,9 @@ type RetentionConfig struct {
 // million deliveries to a disabled target) is not looked at in every pass; what was passed over is looked at again once
 // an hour, or more often where less than ten hours are kept. Looking happens outside of any transaction.
 //
+// What is folded goes by the row of the journal, when the last of its messages is old enough: those of one row were appended
+// in one commit and are over within seconds of each other.
+//
 // Several processes may run one on the same database: they leave each other's rows alone.
 //
 // What it removes stays in [Stats], which are lifetime totals. The newest message and the newest delivery stay at any age,

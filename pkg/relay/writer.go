@@ -261,7 +261,8 @@ func (w *writer) turn(first *op) {
 		}
 	}
 	if w.journal == nil && len(effects) > 0 && effects[0].delivery { // here age alone says that too much waits
-		w.courtesy.pressed = w.cfg.Now().Sub(effects[0].accepted) > journalAge
+		// The database's clock said when that was. Where this process's is far from it, effects do not give way.
+		w.courtesy.pressed = w.cfg.Now().Sub(effects[0].accepted).Abs() > journalAge
 	}
 	w.courtesy.came(appends(engine) + appends(effects))
 	w.crowd.Store(w.crowd.Load() || len(effects) >= journalCrowd)

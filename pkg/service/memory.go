@@ -46,5 +46,5 @@ func tuneMemory(ctx context.Context) {
 	}
 }
 
-// memoryLimit keeps a heap below heapAllowed as long as less than half of that lives, and lets a larger one double.
+// memoryLimit keeps a heap below heapAllowed as long as a little less than half of that lives, and lets a larger one double.
 func memoryLimit(live uint64) int64 { return max(heapAllowed, int64(2*live)+heapAllowed/8) }

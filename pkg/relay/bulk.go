@@ -132,7 +132,7 @@ func (r *bulkRun) prepare(ctx context.Context) error {
 	}
 	var first int64
 	firstFolded, lastFolded, err := r.store.engine.folds().bounds(ctx) // first: what is thawed meanwhile is among the rows
-	if err == nil {
+	if r.store.cfg.reach(amidReading); err == nil {
 		err = r.store.callers.row(ctx, selectBounds).Scan(&first, &r.bound)
 	}
 	r.position, r.bound = min(first, firstFolded)-1, max(r.bound, lastFolded)

@@ -15,7 +15,7 @@ func Points(journal bool) []string {
 	return all
 }
 
-// AmidReading is the point between the two queries of a list.
+// AmidReading is the point between the two queries of a list, or of a bulk operation's bounds.
 const AmidReading = string(amidReading)
 
 // WithPoints makes a store call reached at each of its Points, from the goroutine that does the work.

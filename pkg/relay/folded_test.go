@@ -388,3 +388,36 @@ func TestFolded_KeepsNoPayloadOfRows(t *testing.T) {
 		t.Errorf("%d payloads are in the journal after some were thawed, %d before", after, with)
 	}
 }
+
+// TestFolded_BulkMissesNothingThatIsThawed: what is thawed while a bulk operation finds out where it is to begin and to end
+// is selected all the same.
+func TestFolded_BulkMissesNothingThatIsThawed(t *testing.T) {
+	t.Parallel()
+	var amid atomic.Pointer[func()]
+	f := open(t, journaled, func(c *relay.Config) {
+		*c = relay.WithPoints(*c, func(point string) {
+			if do := amid.Swap(nil); do != nil && point == relay.AmidReading {
+				(*do)()
+			}
+		})
+	})
+	f.target("a")
+	stop := f.run(runners{"a": effect("a")})
+	want := int64(0)
+	eventually(t, "something is folded", func() bool { // as soon as the dispatcher has offered places
+		f.append(relay.Draft{Targets: []string{"a"}})
+		want++
+		eventually(t, "it is delivered", func() bool { return must(f.Stats(t.Context()))(t).Deliveries[relay.Done] == want })
+		return must(f.Folded(t.Context()))(t) > 0
+	})
+	stop()
+	amid.Store(&[]func(){func() {
+		if err := f.Settle(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}}[0])
+	got := must(f.ReplayAll(t.Context(), relay.Bulk{DryRun: true}))(t)
+	if n := must(f.Folded(t.Context()))(t); n != 0 || got.Matched != want {
+		t.Errorf("%d of %d are selected, %d rows are folded", got.Matched, want, n)
+	}
+}

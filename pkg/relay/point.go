@@ -15,7 +15,7 @@ const (
 	beforeRows    point = "before the commit that gives the journal's messages their rows"
 	afterRows     point = "after the commit that gives the journal's messages their rows"
 
-	amidReading point = "between the two queries of a list" // nothing to end a process at
+	amidReading point = "between two readings that belong together" // nothing to end a process at
 )
 
 // reach tells a test that the work has come to a point. Outside of tests there is nobody to tell.

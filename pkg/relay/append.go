@@ -15,6 +15,7 @@ import (
 type prepared struct {
 	Draft
 	deliveries []string
+	first      [1]string     // memory for these, where there is one
 	delay      time.Duration // before its first attempts
 	keyed      bool          // its dedupe key is stored already, or known to be new
 	given      bool          // its id is not of this store's making
@@ -35,7 +36,8 @@ func receipts(drafts []*prepared) []Receipt {
 // Append stores messages together with one delivery for each of their targets: all of them or none. When it
 // returns nil everything is on disk. ErrInvalid names the field of the draft that is wrong; ErrUnavailable
 // means that nothing was stored and that the same call may succeed later. When ctx ends first nothing was
-// stored either, unless the commit had begun: then its result is awaited.
+// stored either, unless the commit had begun: then its result is awaited. The drafts, and the memory they point to,
+// are the caller's again when it returns.
 //
 // On PostgreSQL the answer to a commit can be lost: with the connection, or because it does not come in time while the
 // server waits for a lock or its disk. The error is ErrUnavailable then too,
@@ -54,7 +56,7 @@ func (s *Store) Append(ctx context.Context, drafts ...Draft) ([]Receipt, error) 
 
 func (s *Store) prepare(drafts []Draft) ([]*prepared, error) {
 	now := s.cfg.Now()
-	ready, all := make([]*prepared, len(drafts)), make([]prepared, len(drafts))
+	ready, all := room(len(drafts))
 	for i := range drafts {
 		p := &all[i]
 		p.Draft, p.delay, p.given = drafts[i], s.cfg.Schedule[0], drafts[i].ID != ""
@@ -64,13 +66,27 @@ func (s *Store) prepare(drafts []Draft) ([]*prepared, error) {
 		if !p.given {
 			p.ID = s.ids.next(messagePrefix, now)
 		}
-		p.deliveries = make([]string, len(p.Targets))
+		if p.deliveries = p.first[:]; len(p.Targets) != 1 {
+			p.deliveries = make([]string, len(p.Targets))
+		}
 		for k := range p.deliveries {
 			p.deliveries[k] = s.ids.next(deliveryPrefix, now)
 		}
 		ready[i] = p
 	}
 	return ready, nil
+}
+
+// room is for n drafts. Most come alone.
+func room(n int) ([]*prepared, []prepared) {
+	if n != 1 {
+		return make([]*prepared, n), make([]prepared, n)
+	}
+	one := &struct {
+		ready [1]*prepared
+		all   [1]prepared
+	}{}
+	return one.ready[:], one.all[:]
 }
 
 func (d *Draft) validate() error {

@@ -32,6 +32,39 @@ func TestStore_AppendKeepsBytesAndMakesDeliveries(t *testing.T) {
 	})
 }
 
+// Who appends uses the draft's memory again at once.
+func TestStore_AppendKeepsNothingOfADraft(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e engine) {
+		f := open(t, e)
+		f.target("a")
+		var stored sync.Map // id → what was sent
+		var callers sync.WaitGroup
+		for i := range 32 {
+			callers.Go(func() {
+				body, headers := make([]byte, 64), make([]byte, 8)
+				for k := range 10 {
+					text := fmt.Sprintf("%064d", i*10+k)
+					copy(body, text)
+					copy(headers, text[56:])
+					receipts, err := f.Append(t.Context(), relay.Draft{Source: "s", Type: "t", Headers: headers, Body: body, Targets: []string{"a"}})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					stored.Store(receipts[0].ID, text)
+				}
+			})
+		}
+		callers.Wait()
+		for id, text := range stored.Range {
+			m := must(f.Message(t.Context(), id.(string)))(t)
+			if string(m.Body) != text || string(m.Headers) != text.(string)[56:] {
+				t.Errorf("%s became %q with headers %q, sent was %q", id, m.Body, m.Headers, text)
+			}
+		}
+	})
+}
+
 func TestStore_AppendReportsDuplicates(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine) {
 		f := open(t, e)

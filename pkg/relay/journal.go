@@ -182,7 +182,7 @@ func (j *journal) add(groups []*group, keys map[uint64]*prepared) {
 		j.bytes += g.size
 		j.last = g.seq
 		switch {
-		case g.record == nil: // of the process before
+		case g.record == nil: // in the table only
 		case j.kept+g.size > journalMemory && g.waiting == 0:
 			g.record, g.entries = nil, nil
 		default:

@@ -15,6 +15,8 @@ import (
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite" // also registers the driver
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"example.com/signet/pkg/relay/internal/record"
 )
 
 // sqliteEngine is a database in a file, which one process owns. All of its transactions run on one connection.
@@ -28,6 +30,10 @@ type sqliteEngine struct {
 	journal    *journal
 	forCallers *sql.DB
 	forEngine  *sql.DB
+
+	// Memory for the next row of the journal.
+	scratch []byte
+	packer  record.Packer
 
 	// The positions given out last, and the highest id of what is folded; the writer's.
 	lastMessage, lastDelivery int64

@@ -61,7 +61,7 @@ func (e *sqliteEngine) appendJournal(ctx context.Context, t *txn, drafts []*prep
 func (e *sqliteEngine) appendGroup(ctx context.Context, t *txn, drafts []*prepared, size int) error {
 	g := &group{seq: e.journal.last + 1 + int64(len(t.journaled)), at: t.now.UnixMicro(), messages: len(drafts), counts: map[total]int64{}}
 	mayOffer := e.journal.allOffered() && len(t.journaled) == 0 // else it would overtake what waits
-	g.record = record.Begin(make([]byte, 0, size), g.at, len(drafts))
+	g.record = record.Begin(slices.Grow(e.scratch[:0], size), g.at, len(drafts))
 	var deliveries []record.Delivery
 	if t.keys == nil {
 		t.keys = map[uint64]*prepared{}
@@ -87,14 +87,31 @@ func (e *sqliteEngine) appendGroup(ctx context.Context, t *txn, drafts []*prepar
 	}
 	g.size = len(g.record)
 	t.journaled = append(t.journaled, g)
-	if g.waiting > 0 {
-		g.offered, g.bornAt = true, time.Now()
-		if err := e.decode(ctx, t, g); err != nil {
-			return err
-		}
-		e.give(t, g)
+	if err := t.exec(ctx, insertJournal, g.seq, e.packer.Pack(g.record)); err != nil {
+		return err
 	}
-	return t.exec(ctx, insertJournal, g.seq, record.Pack(g.record))
+	e.retain(g)
+	if g.waiting == 0 {
+		return nil
+	}
+	g.offered, g.bornAt = true, time.Now()
+	if err := e.decode(ctx, t, g); err != nil {
+		return err
+	}
+	e.give(t, g)
+	return nil
+}
+
+// retain keeps the record of a new group in memory if it is wanted soon or there is room.
+func (e *sqliteEngine) retain(g *group) {
+	if e.scratch = g.record[:0]; cap(e.scratch) > 2*journalRow {
+		e.scratch = nil
+	}
+	if g.waiting > 0 || e.journal.kept+g.size <= journalMemory {
+		g.record = slices.Clone(g.record)
+	} else {
+		g.record = nil
+	}
 }
 
 // recorded is a draft as the journal has it, but for its deliveries.
@@ -174,7 +191,7 @@ func (e *sqliteEngine) knownKey(ctx context.Context, t *txn, p *prepared) (bool,
 		if first.Source != p.Source || first.DedupeKey != p.DedupeKey {
 			return false, errCollision
 		}
-		p.receipt = Receipt{ID: first.ID, Duplicate: true}
+		p.receipt = Receipt{ID: strings.Clone(first.ID), Duplicate: true}
 		return true, nil
 	}
 	if at, ok := e.journal.find(h); ok {

@@ -29,10 +29,25 @@ const (
 const maxUnpacked = 1 << 30
 
 // Pack makes of a record what takes less room, where that is less.
-func Pack(record []byte) []byte {
-	packed := make([]byte, 1+max(0, s2.MaxEncodedLen(len(record)-1)))
-	packed[0] = Packed
-	packed = packed[:1+len(s2.Encode(packed[1:], record[1:]))]
+func Pack(record []byte) []byte { return new(Packer).Pack(record) }
+
+// Packer packs one record after another in the same memory.
+type Packer struct{ memory []byte }
+
+// maxKept bounds the memory, in bytes, that stays for the next record.
+const maxKept = 2 << 20
+
+// Pack is the function of that name; what it returns is good until the next call.
+func (p *Packer) Pack(record []byte) []byte {
+	memory := p.memory[:cap(p.memory)]
+	if n := 1 + max(0, s2.MaxEncodedLen(len(record)-1)); n > len(memory) {
+		memory = make([]byte, n)
+	}
+	if p.memory = memory; cap(memory) > maxKept {
+		p.memory = nil
+	}
+	memory[0] = Packed
+	packed := memory[:1+len(s2.Encode(memory[1:], record[1:]))]
 	if len(packed) >= len(record) {
 		return record
 	}

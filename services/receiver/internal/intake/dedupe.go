@@ -14,13 +14,13 @@ import (
 // that the signature covers is enough: the scheme's own, or bodyID, the one in the signed body. One that it does
 // not cover is bound to the body: otherwise whoever has one genuine request could send its body under the id of
 // an event still to come, and have that one dropped. Such an id says nothing where a body is guarded against
-// replays: then the body counts once, whatever comes with it. The key is in memory of its own.
+// replays: then the body counts once, whatever comes with it. The key may be a part of the request.
 func dedupeKey(h *header, match signature.Match, bodyID string, body []byte, guarded bool) string {
 	switch {
 	case match.ID != "" && match.IDSigned:
-		return strings.Clone(fitting(match.ID, relay.MaxDedupeKey))
+		return fitting(match.ID, relay.MaxDedupeKey)
 	case bodyID != "":
-		return strings.Clone(fitting(bodyID, relay.MaxDedupeKey))
+		return fitting(bodyID, relay.MaxDedupeKey)
 	}
 	digest := sha256.Sum256(body)
 	suffix := ":" + hex.EncodeToString(digest[:])

@@ -19,8 +19,7 @@ func NewHeader(raw *fasthttp.RequestHeader) signature.Header {
 func HeadersJSON(raw *fasthttp.RequestHeader) []byte {
 	h := &header{}
 	h.read(raw)
-	headers, _ := h.copies(nil)
-	return headers
+	return h.json()
 }
 
 // DedupeKey is the key of a request with these headers.

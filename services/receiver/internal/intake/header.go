@@ -104,14 +104,10 @@ func notKept(name []byte) bool {
 	return false
 }
 
-// copies returns the headers to keep, as JSON, and the body, in memory of their own.
-func (h *header) copies(body []byte) (headers, copied []byte) {
+// json returns the headers to keep as JSON, until the next call.
+func (h *header) json() []byte {
 	h.scratch = h.appendJSON(h.scratch[:0])
-	n := len(h.scratch)
-	memory := make([]byte, n+len(body)) // one allocation, because they live and die together
-	copy(memory, h.scratch)
-	copy(memory[n:], body)
-	return memory[:n:n], memory[n:]
+	return h.scratch
 }
 
 // appendJSON writes the headers to keep as a JSON object: name → values in the order received. Names are in

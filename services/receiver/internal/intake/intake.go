@@ -28,7 +28,7 @@ import (
 	"example.com/signet/services/receiver/internal/source"
 )
 
-// Appender stores messages durably; *relay.Store is one.
+// Appender stores messages durably, and keeps nothing of a draft when it has returned; *relay.Store is one.
 type Appender interface {
 	Append(ctx context.Context, drafts ...relay.Draft) ([]relay.Receipt, error)
 }
@@ -149,7 +149,7 @@ func unproven(err error) *refusal {
 	return &refusal{codeInvalidSignature, signatureReason(err), err}
 }
 
-// read turns a request into a draft, or says why not. The draft is in memory of its own.
+// read turns a request into a draft, or says why not. The draft is as good as the request is.
 func (i *Intake) read(src *source.Source, in *incoming, now time.Time) (relay.Draft, *refusal) {
 	match, err := src.Verify(in.request, now)
 	if err != nil {
@@ -160,12 +160,12 @@ func (i *Intake) read(src *source.Source, in *incoming, now time.Time) (relay.Dr
 		return relay.Draft{}, refused
 	}
 	way := i.route(match, &envelope, src.Name())
-	headers, body := in.header.copies(in.request.Body)
+	body := in.request.Body
 	return relay.Draft{
 		Source:    src.Name(),
 		Type:      way.eventType,
 		DedupeKey: dedupeKey(&in.header, match, envelope.ID(), body, src.ReplayGuard()),
-		Headers:   headers,
+		Headers:   in.header.json(),
 		Body:      body,
 		Targets:   way.targets,
 		Redeliver: true,

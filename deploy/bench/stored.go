@@ -118,7 +118,8 @@ func (b *bench) multiply(ctx context.Context, services ...*service) error {
 	return errors.Join(errs...)
 }
 
-// relaunch starts a service among its copies, and has it say that they are there.
+// relaunch starts a service among its copies, has it say that they are there, and lets it read what it wants to know of
+// them: that takes seconds after a start, in which it works already, but more slowly.
 func (b *bench) relaunch(ctx context.Context, s *service, api string) error {
 	if err := b.launch(ctx, s); err != nil {
 		return err
@@ -127,7 +128,10 @@ func (b *bench) relaunch(ctx context.Context, s *service, api string) error {
 	if want := int64(b.copies()) * sample; err == nil && (st.Messages != want || st.Deliveries.Delivered != want) {
 		err = fmt.Errorf("%d messages are stored and %d delivered, not %d", st.Messages, st.Deliveries.Delivered, want)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.Rest(ctx)
 }
 
 func (b *bench) ingestAmong(ctx context.Context, ours *service) (float64, error) {

@@ -102,11 +102,11 @@ func (e *sqliteEngine) readers() (callers, engineReader reader) {
 }
 
 // filter begins to fill the filter of keys, in a goroutine that close waits for.
-func (e *sqliteEngine) filter() {
+func (e *sqliteEngine) filter(appending *crowd) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	j := e.journal
-	running.Go(func() { e.keepFilter(ctx, j) })
+	running.Go(func() { e.keepFilter(ctx, j, appending) })
 	e.stopFilter = func() { cancel(); running.Wait() }
 }
 

@@ -192,7 +192,7 @@ func (s *Store) readJournal(ctx context.Context) error {
 	if err := s.appends.do(ctx, newOp(e.recoverJournal)); err != nil {
 		return err
 	}
-	e.filter()
+	e.filter(s.wake.crowd)
 	return nil
 }
 

@@ -138,6 +138,30 @@ func (p *Process) CPU() (time.Duration, error) {
 	return time.Duration(user+system) * time.Second / clockTicks, err
 }
 
+// Rest waits until the program has next to nothing to do for a second, for at most a minute.
+func (p *Process) Rest(ctx context.Context) error {
+	const at, busy, patience = time.Second, 20 * time.Millisecond, time.Minute
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		before, err := p.CPU()
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not come to rest: %w", filepath.Base(p.cmd.Path), ctx.Err())
+		case <-time.After(at):
+		}
+		switch used, err := p.CPU(); {
+		case err != nil:
+			return err
+		case used-before <= busy:
+			return nil
+		}
+	}
+}
+
 // Memory is the program's resident memory in bytes: now, and the most it has been.
 func (p *Process) Memory() (now, most int64, err error) {
 	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "status"))

@@ -35,7 +35,7 @@ const claimAgain = 100 * time.Millisecond
 // got is what came of a want: the deliveries claimed, and when the target's next one is due or worth asking for. Zero:
 // none waits, or what is due waits behind the head of its ordering key.
 type got struct {
-	claims []claimed
+	claims []*task // without their messages
 	nextAt time.Time
 	more   bool // some were passed over that will not be the next time: there may be others behind them
 }
@@ -77,7 +77,7 @@ func (s *Store) claim(ctx context.Context, wants []want) (map[string]got, error)
 				return fmt.Errorf("claim for %s: %w", w.target, err)
 			}
 			for i := range g.claims {
-				g.claims[i].until = asked.Add(s.cfg.Lease)
+				g.claims[i].claimed.until = asked.Add(s.cfg.Lease)
 			}
 			if !g.nextAt.IsZero() {
 				g.nextAt = g.nextAt.Add(ahead)
@@ -95,14 +95,14 @@ func (t *txn) claimTarget(ctx context.Context, w want, lease time.Duration) (got
 	if err != nil {
 		return got{}, err
 	}
-	claims, err := collect(rows, func(row scanner) (claimed, error) {
-		c := claimed{delivery: Delivery{TargetID: w.target, State: Delivering, UpdatedAt: t.now}}
+	claims, err := collect(rows, func(row scanner) (*task, error) {
+		k := &task{claimed: claimed{delivery: Delivery{TargetID: w.target, State: Delivering, UpdatedAt: t.now}}}
 		var created int64
-		d := &c.delivery
+		c, d := &k.claimed, &k.claimed.delivery
 		err := row.Scan(&c.seq, &d.ID, &c.messageSeq, &d.Attempts, &c.budgetFrom, &c.token, &d.LastStatus, &d.LastError,
 			&d.ReplayOf, &created, &c.orderingKey)
 		d.CreatedAt = time.UnixMicro(created).UTC()
-		return c, err
+		return k, err
 	})
 	if err != nil {
 		return got{}, err
@@ -111,7 +111,7 @@ func (t *txn) claimTarget(ctx context.Context, w want, lease time.Duration) (got
 	if claims, err = t.engine.confirm(ctx, t, claims); err != nil {
 		return got{}, err
 	}
-	slices.SortFunc(claims, func(a, b claimed) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(claims, func(a, b *task) int { return cmp.Compare(a.claimed.seq, b.claimed.seq) })
 	t.moved(w.target, Pending, Delivering, int64(len(claims)))
 	g := got{claims: claims}
 	if asked { // there may be more: it is asked again soon
@@ -137,10 +137,10 @@ const selectBodies = `SELECT seq, id, source, type, dedupe_key, ordering_key, te
   FROM messages WHERE seq IN (SELECT value FROM json_each(?))`
 
 // load reads the messages of claimed deliveries: until then payloads stay on disk.
-func (s *Store) load(ctx context.Context, claims []claimed) (map[int64]Message, error) {
+func (s *Store) load(ctx context.Context, claims []*task) (map[int64]Message, error) {
 	seqs := make([]int64, len(claims))
-	for i, c := range claims {
-		seqs[i] = c.messageSeq
+	for i, k := range claims {
+		seqs[i] = k.claimed.messageSeq
 	}
 	list, err := json.Marshal(seqs)
 	if err != nil {

@@ -183,12 +183,12 @@ func (d *Dispatcher) receive() {
 		d.store.cfg.reach(afterClaim)
 		l := d.lanes[b.job.Delivery.TargetID]
 		if l == nil || l.retired {
-			d.running.Go(func() { d.giveBack(0, b.claim) })
+			d.running.Go(func() { d.giveBack(0, b) })
 			continue
 		}
 		l.held++
 		d.active[b.job.Delivery.TargetID] = l
-		d.startPaced(l, b.claim, b.job)
+		d.startPaced(l, b)
 	}
 }
 
@@ -199,11 +199,7 @@ func (d *Dispatcher) leave() {
 	if offers.busy() { // the transaction under way is over when one after it is
 		_ = d.store.appends.do(context.Background(), newOp(func(context.Context, *txn) error { return nil }))
 	}
-	var claims []claimed
-	for _, b := range offers.collect() {
-		claims = append(claims, b.claim)
-	}
-	if len(claims) > 0 {
+	if claims := offers.collect(); len(claims) > 0 {
 		d.giveBack(0, claims...)
 	}
 }
@@ -218,7 +214,7 @@ func (d *Dispatcher) claim(wants []want) {
 		}
 		return
 	}
-	var claims []claimed
+	var claims []*task
 	for _, w := range wants {
 		g := all[w.target]
 		d.lanes[w.target].took(g, w.limit)
@@ -234,18 +230,19 @@ func (d *Dispatcher) claim(wants []want) {
 		d.unclaim(claims)
 		return
 	}
-	for _, c := range claims {
-		m, l := messages[c.messageSeq], d.lanes[c.delivery.TargetID]
-		c.delivery.MessageID, c.delivery.Source, c.delivery.Type = m.ID, m.Source, m.Type
-		d.startPaced(l, c, Job{Message: m, Delivery: c.delivery})
+	for _, k := range claims {
+		m, c := messages[k.claimed.messageSeq], &k.claimed.delivery
+		c.MessageID, c.Source, c.Type = m.ID, m.Source, m.Type
+		k.job = Job{Message: m, Delivery: *c}
+		d.startPaced(d.lanes[c.TargetID], k)
 	}
 }
 
 // unclaim gives back what could not be read, for a later poll.
-func (d *Dispatcher) unclaim(claims []claimed) {
+func (d *Dispatcher) unclaim(claims []*task) {
 	later := d.store.cfg.Now().Add(d.cfg.Poll)
-	for _, c := range claims {
-		l := d.lanes[c.delivery.TargetID]
+	for _, k := range claims {
+		l := d.lanes[k.claimed.delivery.TargetID]
 		l.held--
 		l.look, l.nextAt = false, later
 	}

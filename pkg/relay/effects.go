@@ -33,7 +33,7 @@ func Effects(f EffectsFunc) Runner {
 type bundled struct {
 	target string
 	apply  EffectsFunc
-	job    Job
+	task   *task
 	done   func(out Outcome, began time.Time) *result
 	now    func() time.Time
 }
@@ -118,7 +118,7 @@ func (w *writer) runNext(ctx context.Context, t *txn, group []*op, limit time.Du
 func bundle(group []*op) func(context.Context, *userTx) ([]*result, error) {
 	jobs := make([]Job, len(group))
 	for i, o := range group {
-		jobs[i] = o.bundle.job
+		jobs[i] = o.bundle.task.job
 	}
 	return func(ctx context.Context, u *userTx) ([]*result, error) {
 		first := group[0].bundle

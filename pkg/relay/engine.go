@@ -50,7 +50,7 @@ type rows interface {
 	// settle records outcomes; one that lost its lease changes nothing and says so in its err.
 	settle(ctx context.Context, t *txn, results []*result) error
 	// confirm gives back those of the claims whose ordering key turns out not to be free, and answers the others.
-	confirm(ctx context.Context, t *txn, claims []claimed) ([]claimed, error)
+	confirm(ctx context.Context, t *txn, claims []*task) ([]*task, error)
 	// locate finds the row of a delivery that was claimed before it had one.
 	locate(ctx context.Context, t *txn, c *claimed) error
 	// replay makes new deliveries of old ones that are locked, unless they are there, and answers the targets of those it made.

@@ -10,10 +10,10 @@ import (
 // maxBorn is the size up to which a message is kept in memory for a delivery that is born leased, in bytes.
 const maxBorn = 16 << 10
 
-// birth is a delivery that was inserted as claimed, with what its attempt needs.
-type birth struct {
-	claim claimed
-	job   Job
+// task is a delivery under this process's lease, with what its attempt needs.
+type task struct {
+	claimed claimed
+	job     Job
 }
 
 // offers are places of this process's dispatcher for deliveries that are due at once. One that gets a place is born
@@ -23,7 +23,7 @@ type offers struct {
 	mu     sync.Mutex
 	places map[string]int // by target
 	taken  map[string]int // by transactions that are under way
-	born   []birth        // committed, for the dispatcher
+	born   []*task        // committed, for the dispatcher
 	locals map[string]int // targets inside the database that somebody runs here, and how many of each he may hold
 	moved  func()         // told when there are places
 }
@@ -46,7 +46,7 @@ func (o *offers) take(target string) bool {
 }
 
 // commit hands over what a transaction has taken; false: nothing.
-func (o *offers) commit(births []birth) bool {
+func (o *offers) commit(births []*task) bool {
 	if len(births) == 0 {
 		return false
 	}
@@ -60,7 +60,7 @@ func (o *offers) commit(births []birth) bool {
 }
 
 // undo gives back what a transaction that was rolled back has taken.
-func (o *offers) undo(births []birth) {
+func (o *offers) undo(births []*task) {
 	if len(births) == 0 {
 		return
 	}
@@ -85,7 +85,7 @@ func (o *offers) close() {
 }
 
 // collect is for the dispatcher: what was born since the last time.
-func (o *offers) collect() []birth {
+func (o *offers) collect() []*task {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	born := o.born
@@ -141,7 +141,7 @@ func (t *txn) offered(p *prepared, target string) bool {
 }
 
 // birth makes a job of a draft. The draft is its caller's again after the commit, so everything is copied.
-func (t *txn) birth(p *prepared, delivery int, messageSeq, seq int64, lease time.Duration) birth {
+func (t *txn) birth(p *prepared, delivery int, messageSeq, seq int64, lease time.Duration) *task {
 	at := time.UnixMicro(t.now.UnixMicro()).UTC()
 	m := Message{
 		ID: strings.Clone(p.ID), Source: strings.Clone(p.Source), Type: strings.Clone(p.Type), DedupeKey: strings.Clone(p.DedupeKey),
@@ -152,7 +152,7 @@ func (t *txn) birth(p *prepared, delivery int, messageSeq, seq int64, lease time
 		State: Delivering, Attempts: 1, CreatedAt: at, UpdatedAt: at,
 	}
 	c := claimed{seq: seq, messageSeq: messageSeq, token: 1, delivery: d, until: t.now.Add(lease)}
-	return birth{claim: c, job: Job{Message: m, Delivery: d}}
+	return &task{claimed: c, job: Job{Message: m, Delivery: d}}
 }
 
 // local says whether a target is inside the database and run here.

@@ -73,7 +73,7 @@ func TestOffers_ADeliveryThatGetsAPlaceIsBornLeased(t *testing.T) {
 		t.Errorf("%d leases ran out at once (%v)", n, err)
 	}
 	err = s.write(t.Context(), func(ctx context.Context, t *txn) error {
-		r := &result{claimed: born[0].claim, job: job, outcome: Delivered(""), started: t.now}
+		r := &result{task: born[0], outcome: Delivered(""), started: t.now}
 		return errors.Join(t.settle(ctx, []*result{r}), r.err)
 	})
 	if err != nil {

@@ -87,18 +87,18 @@ const (
 // confirm looks again, under a lock of each ordering key: when two processes claim at once, the one does not see yet
 // what the other has of the same key. That happens when a cancelled delivery is retried while a later one of its key
 // is being claimed.
-func (e *postgresEngine) confirm(ctx context.Context, t *txn, claims []claimed) ([]claimed, error) {
+func (e *postgresEngine) confirm(ctx context.Context, t *txn, claims []*task) ([]*task, error) {
 	var keys []string
 	var ordered []int64
-	for _, c := range claims {
-		if c.orderingKey != "" {
+	for _, k := range claims {
+		if c := &k.claimed; c.orderingKey != "" {
 			keys, ordered = append(keys, c.orderingKey), append(ordered, c.seq)
 		}
 	}
 	if len(keys) == 0 {
 		return claims, nil
 	}
-	if err := t.exec(ctx, lockKeys, claims[0].delivery.TargetID, keys); err != nil {
+	if err := t.exec(ctx, lockKeys, claims[0].claimed.delivery.TargetID, keys); err != nil {
 		return nil, err
 	}
 	found, err := t.query(ctx, giveBackBlocked, ordered)
@@ -106,7 +106,7 @@ func (e *postgresEngine) confirm(ctx context.Context, t *txn, claims []claimed) 
 		return nil, err
 	}
 	blocked, err := seqs(found)
-	return slices.DeleteFunc(claims, func(c claimed) bool { return blocked[c.seq] }), err
+	return slices.DeleteFunc(claims, func(k *task) bool { return blocked[k.claimed.seq] }), err
 }
 
 // locate: every delivery has its row from the start.

@@ -157,7 +157,7 @@ func TestJudge_Statements(t *testing.T) {
 		var results []*result
 		for _, o := range step.outcomes {
 			c := claimed{delivery: Delivery{TargetID: "a"}}
-			results = append(results, &result{claimed: c, outcome: o, interrupted: errors.Is(o.Err, errInterrupted)})
+			results = append(results, &result{task: &task{claimed: c}, outcome: o, interrupted: errors.Is(o.Err, errInterrupted)})
 		}
 		var n int
 		err := s.write(t.Context(), func(ctx context.Context, t *txn) error {

@@ -11,49 +11,49 @@ import (
 var errInterrupted = errors.New("interrupted: the process is stopping")
 
 // startPaced begins an attempt of a delivery that is held, if its target's pace lets it; or else gives it back.
-func (d *Dispatcher) startPaced(l *lane, c claimed, job Job) {
+func (d *Dispatcher) startPaced(l *lane, k *task) {
 	wait, ok := l.admit(d.store.cfg.Now())
 	if ok {
-		d.start(l, c, job)
+		d.start(l, k)
 		return
 	}
 	d.running.Add(1)
 	go func() {
-		defer d.over(c)
-		d.giveBack(wait, c)
+		defer d.over(k)
+		d.giveBack(wait, k)
 	}()
 }
 
 // start begins an attempt.
-func (d *Dispatcher) start(l *lane, c claimed, job Job) {
+func (d *Dispatcher) start(l *lane, k *task) {
 	d.running.Add(1)
-	l.size += (len(job.Message.Body) + len(job.Message.Headers) - l.size) / 8
+	l.size += (len(k.job.Message.Body) + len(k.job.Message.Headers) - l.size) / 8
 	if l.runner.effect != nil {
-		d.apply(l.runner, c, job)
+		d.apply(l.runner, k)
 		return
 	}
 	remote, slots := l.runner.remote, l.slots
-	d.crew.do(func() { d.run(l, remote, slots, c, job) })
+	d.crew.do(func() { d.run(l, remote, slots, k) })
 }
 
 // run performs one attempt outside the database and has its outcome recorded.
-func (d *Dispatcher) run(l *lane, remote RemoteFunc, slots chan struct{}, c claimed, job Job) {
-	defer d.over(c)
+func (d *Dispatcher) run(l *lane, remote RemoteFunc, slots chan struct{}, k *task) {
+	defer d.over(k)
 	if !d.slot(slots) {
-		d.giveBack(0, c)
+		d.giveBack(0, k)
 		return
 	}
 	defer func() { <-slots }()
 	if now := d.store.cfg.Now(); l.closed.Load() || l.quiet(now) > 0 { // since it was claimed
-		d.giveBack(max(l.quiet(now), 0), c)
+		d.giveBack(max(l.quiet(now), 0), k)
 		return
 	}
 	turn, wait, ok := l.breaker.begin(d.store.cfg.Now())
 	if !ok { // it opened since
-		d.giveBack(wait, c)
+		d.giveBack(wait, k)
 		return
 	}
-	d.runRemote(l, remote, turn, c, job)
+	d.runRemote(l, remote, turn, k)
 }
 
 // slot waits for a place among the target's running attempts. False: it is better given back, because the
@@ -75,11 +75,11 @@ func (d *Dispatcher) slot(slots chan struct{}) bool {
 	return false
 }
 
-func (d *Dispatcher) runRemote(l *lane, remote RemoteFunc, turn int64, c claimed, job Job) {
-	r := d.result(c, job)
+func (d *Dispatcher) runRemote(l *lane, remote RemoteFunc, turn int64, k *task) {
+	r := d.result(k)
 	r.lane = l
-	ctx, cancel := context.WithTimeout(d.attempts, c.until.Sub(r.started))
-	r.outcome = callRemote(ctx, remote, job)
+	ctx, cancel := context.WithTimeout(d.attempts, k.claimed.until.Sub(r.started))
+	r.outcome = callRemote(ctx, remote, k.job)
 	cancel()
 	if d.attempts.Err() != nil && r.outcome.Verdict == VerdictRetry {
 		r.outcome, r.interrupted = Retry(errInterrupted), true
@@ -125,39 +125,38 @@ func (n *notDelivered) Error() string { return "relay: effect answered other tha
 // apply queues a delivery's effect: the effect, the delivery's completion and its attempt are one transaction. With any
 // other outcome than delivered the effect is rolled back and the outcome recorded alone. Nothing waits here: when it is
 // over, the writer says so.
-func (d *Dispatcher) apply(runner Runner, c claimed, job Job) {
-	r := d.result(c, job)
+func (d *Dispatcher) apply(runner Runner, k *task) {
+	r := d.result(k)
 	delivered := func(out Outcome, began time.Time) *result {
-		return &result{
-			claimed: c, job: job, schedule: r.schedule, outcome: out, started: began, took: d.store.cfg.Now().Sub(began),
-		}
+		return &result{task: k, schedule: r.schedule, outcome: out, started: began, took: d.store.cfg.Now().Sub(began)}
 	}
 	o := newEffectOp(func(ctx context.Context, u *userTx) (*result, error) {
 		began := d.store.cfg.Now()
-		out := runner.effect(ctx, u, job)
+		out := runner.effect(ctx, u, k.job)
 		if out.Verdict != VerdictDelivered {
 			return nil, &notDelivered{out}
 		}
 		return delivered(out, began), nil
 	})
 	if runner.effects != nil {
-		o.bundle = &bundled{target: c.delivery.TargetID, apply: runner.effects, job: job, done: delivered, now: d.store.cfg.Now}
+		o.bundle = &bundled{target: k.claimed.delivery.TargetID, apply: runner.effects, task: k, done: delivered, now: d.store.cfg.Now}
 	}
+	c := &k.claimed
 	o.delivery, o.accepted, o.lease, o.until, o.group = true, c.delivery.CreatedAt, c.until, d.begins, c.place.group
 	o.after = func(err error) {
 		if done := o.outcome; err == nil {
-			d.observe(done, job)
-			d.over(c)
+			d.observe(done)
+			d.over(k)
 			return
 		}
 		go func() { // the writer must not wait for itself
-			defer d.over(c)
+			defer d.over(k)
 			d.notApplied(r, err)
 		}()
 	}
 	if err := d.store.effects.enqueue(context.Background(), o, nil); err != nil {
 		d.cfg.Log("apply effect", err)
-		d.over(c)
+		d.over(k)
 	}
 }
 
@@ -167,17 +166,17 @@ func (d *Dispatcher) notApplied(r *result, err error) {
 	switch {
 	case errors.Is(err, errLate):
 		d.cfg.Log("apply effect", fmt.Errorf("%s: %w", r.job.Delivery.ID, err))
-		d.giveBack(0, r.claimed)
+		d.giveBack(0, r.task)
 		return
 	case errors.Is(err, errWithdrawn):
-		d.giveBack(0, r.claimed)
+		d.giveBack(0, r.task)
 		return
 	case errors.Is(err, errStopped):
 		d.cfg.Log("apply effect", err)
 		return
 	case errors.Is(err, errNotBegun): // it has not had its chance
 		d.cfg.Log("apply effect", err)
-		d.giveBack(d.cfg.Poll, r.claimed)
+		d.giveBack(d.cfg.Poll, r.task)
 		return
 	case errors.Is(err, ErrLeaseLost):
 		d.cfg.Log("apply effect", fmt.Errorf("%s: %w", r.job.Delivery.ID, err))
@@ -192,13 +191,13 @@ func (d *Dispatcher) notApplied(r *result, err error) {
 }
 
 // over ends what start has begun.
-func (d *Dispatcher) over(c claimed) {
-	d.finish(c.delivery.TargetID)
+func (d *Dispatcher) over(k *task) {
+	d.finish(k.claimed.delivery.TargetID)
 	d.running.Done()
 }
 
-func (d *Dispatcher) result(c claimed, job Job) *result {
-	return &result{claimed: c, job: job, schedule: d.store.cfg.Schedule, started: d.store.cfg.Now()}
+func (d *Dispatcher) result(k *task) *result {
+	return &result{task: k, schedule: d.store.cfg.Schedule, started: d.store.cfg.Now()}
 }
 
 // record queues an outcome for the next commit. The attempt's slot is free meanwhile; Stop waits for it.
@@ -216,7 +215,7 @@ func (d *Dispatcher) record(r *result) {
 			d.cfg.Log("record outcome", fmt.Errorf("%s: %w", r.job.Delivery.ID, err))
 			return
 		}
-		d.observe(r, r.job)
+		d.observe(r)
 	}
 	if err := d.store.changes.enqueue(context.Background(), o, nil); err != nil {
 		o.after(err)
@@ -224,20 +223,20 @@ func (d *Dispatcher) record(r *result) {
 }
 
 // observe tells what is committed.
-func (d *Dispatcher) observe(r *result, job Job) {
-	d.cfg.Observe(Observation{Job: job, Outcome: r.outcome, Duration: r.took, State: r.state, NextAt: r.nextAt})
+func (d *Dispatcher) observe(r *result) {
+	d.cfg.Observe(Observation{Job: r.job, Outcome: r.outcome, Duration: r.took, State: r.state, NextAt: r.nextAt})
 	if r.disabled != "" {
 		d.cfg.TargetChanged(TargetChange{
-			TargetID: job.Delivery.TargetID, Event: TargetDisabled, Reason: r.disabled, At: d.store.cfg.Now(),
+			TargetID: r.job.Delivery.TargetID, Event: TargetDisabled, Reason: r.disabled, At: d.store.cfg.Now(),
 		})
 	}
 }
 
 // giveBack ends the leases of deliveries that were claimed but not begun; they are due again after a while.
-func (d *Dispatcher) giveBack(after time.Duration, claims ...claimed) {
+func (d *Dispatcher) giveBack(after time.Duration, claims ...*task) {
 	err := d.store.write(context.Background(), func(ctx context.Context, t *txn) error {
-		for _, c := range claims {
-			if err := t.unclaim(ctx, c, after); err != nil {
+		for _, k := range claims {
+			if err := t.unclaim(ctx, k.claimed, after); err != nil {
 				return err
 			}
 		}

@@ -17,8 +17,7 @@ const releaseDelivery = `UPDATE deliveries SET state = 'pending', next_at = ?, l
 
 // result is one attempt that is over.
 type result struct {
-	claimed  claimed
-	job      Job
+	*task
 	lane     *lane // nil for an effect
 	outcome  Outcome
 	schedule Schedule

@@ -156,7 +156,7 @@ func (e *sqliteEngine) give(t *txn, g *group) {
 				g.remote = true
 			}
 			c := claimed{token: 1, delivery: d, until: t.now.Add(e.lease), place: place{g, i, k}}
-			t.born = append(t.born, birth{claim: c, job: Job{Message: m, Delivery: d}})
+			t.born = append(t.born, &task{claimed: c, job: Job{Message: m, Delivery: d}})
 		}
 	}
 }

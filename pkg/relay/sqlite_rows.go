@@ -183,7 +183,7 @@ func (e *sqliteEngine) merge(ctx context.Context, t *txn, results []*result) err
 }
 
 // confirm: nobody else claims, so what the statement saw is what there is.
-func (*sqliteEngine) confirm(_ context.Context, _ *txn, claims []claimed) ([]claimed, error) {
+func (*sqliteEngine) confirm(_ context.Context, _ *txn, claims []*task) ([]*task, error) {
 	return claims, nil
 }
 

@@ -30,7 +30,7 @@ type txn struct {
 	due    map[string]struct{}
 	staged []*prepared // stored by flush
 	offers *offers     // nil: nothing is born leased
-	born   []birth
+	born   []*task
 
 	// What of the journal changes with this transaction. Only SQLite has one.
 	crowd     bool                 // many append at once

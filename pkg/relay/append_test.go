@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"example.com/signet/pkg/relay"
 )
@@ -299,20 +300,62 @@ func TestStore_AppendRefusesWhatNoDatabaseHolds(t *testing.T) {
 	f.append(relay.Draft{})
 }
 
-// TestStore_AppendRefusesTakenIDs: whether the first message has rows, is folded or waits in the journal.
+// TestStore_AppendRefusesTakenIDs: of whatever form the id is and in whatever order ids come, and whether the first message
+// waits in the journal, is folded, has rows, or has them again.
 func TestStore_AppendRefusesTakenIDs(t *testing.T) {
 	for _, e := range []engine{sqlite, journaled} {
 		t.Run(string(e), func(t *testing.T) {
 			t.Parallel()
 			f := open(t, e)
-			id := relay.NewMessageID(f.clock.Now())
-			f.append(relay.Draft{ID: id})
-			for range 2 {
-				if _, err := f.Append(t.Context(), relay.Draft{ID: id, Source: "s", Type: "t"}); !errors.Is(err, relay.ErrInvalid) || !strings.Contains(err.Error(), "another message has it") {
-					t.Errorf("appended: %v", err)
+			f.target("a")
+			now := f.clock.Now()
+			made := func(after time.Duration) string { return relay.NewMessageID(now.Add(after)) }
+			var ids []string
+			appended := func(some ...string) {
+				for _, id := range some {
+					f.append(relay.Draft{ID: id, Targets: []string{"a"}})
 				}
-				must(f.Message(t.Context(), id))(t)
+				ids = append(ids, some...)
 			}
+			refused := func(when string) {
+				t.Helper()
+				for _, id := range ids {
+					if _, err := f.Append(t.Context(), relay.Draft{ID: id, Source: "s", Type: "t"}); !errors.Is(err, relay.ErrInvalid) || !strings.Contains(err.Error(), "another message has it") {
+						t.Errorf("%s, %q was appended: %v", when, id, err)
+					}
+				}
+			}
+			appended(made(0), made(time.Second), made(-time.Second), "plain", "msg", "msg_", "Msg_1")
+			refused("waiting")
+			stop := f.run(runners{"a": answer(relay.Delivered(""))})
+			eventually(t, "what was there is delivered", func() bool {
+				return must(f.Stats(t.Context()))(t).Deliveries[relay.Done] == int64(len(ids))
+			})
+			appended(made(2*time.Second), made(time.Second), made(0)) // with the dispatcher at hand
+			eventually(t, "all are delivered", func() bool {
+				return must(f.Stats(t.Context()))(t).Deliveries[relay.Done] == int64(len(ids))
+			})
+			refused("delivered")
+			stop()
+			reopen := func() {
+				t.Helper()
+				if err := f.Close(); err != nil {
+					t.Fatal(err)
+				}
+				f.reopen()
+			}
+			reopen()
+			refused("reopened")
+			if n := must(f.Folded(t.Context()))(t); e == journaled && n == 0 {
+				t.Fatal("nothing is folded")
+			}
+			if err := f.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			refused("with rows")
+			reopen()
+			refused("with rows, reopened")
+			f.append(relay.Draft{ID: relay.NewMessageID(now.Add(time.Minute))})
 		})
 	}
 }

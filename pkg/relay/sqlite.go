@@ -35,9 +35,10 @@ type sqliteEngine struct {
 	scratch []byte
 	packer  record.Packer
 
-	// The positions given out last, and the highest id of what is folded; the writer's.
+	// The positions given out last, and the highest ids, of those with the engine's prefix, of what is folded and of what has
+	// rows, or higher ones; the writer's.
 	lastMessage, lastDelivery int64
-	lastFolded                string
+	lastFolded, lastRow       string
 
 	stopFilter context.CancelFunc // and waits
 }

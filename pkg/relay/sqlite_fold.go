@@ -11,6 +11,7 @@ const (
 	insertFolded = `INSERT INTO folded (seq, message, messages, delivery, deliveries, created_at, updated_at, first_id, last_id, about, outcomes)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	selectLastFolded = `SELECT coalesce(max(last_id), '') FROM folded`
+	selectLastRow    = "SELECT coalesce(max(id), '') FROM messages WHERE id >= 'msg_' AND id < 'msg`'" // all with that prefix
 	selectPositions  = `SELECT max(coalesce((SELECT max(seq) FROM messages), 0), coalesce((SELECT message + messages - 1 FROM folded ORDER BY seq DESC LIMIT 1), 0)),
   max(coalesce((SELECT max(seq) FROM deliveries), 0), coalesce((SELECT delivery + deliveries - 1 FROM folded ORDER BY seq DESC LIMIT 1), 0))`
 )
@@ -22,6 +23,9 @@ const foldSkew = 5 * time.Second
 // readPositions finds out which positions and ids were given out last.
 func (e *sqliteEngine) readPositions(ctx context.Context, t *txn) error {
 	if err := t.scan(ctx, selectPositions, nil, &e.lastMessage, &e.lastDelivery); err != nil {
+		return err
+	}
+	if err := t.scan(ctx, selectLastRow, nil, &e.lastRow); err != nil {
 		return err
 	}
 	return t.scan(ctx, selectLastFolded, nil, &e.lastFolded)

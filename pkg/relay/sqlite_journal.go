@@ -255,14 +255,10 @@ func (e *sqliteEngine) free(ctx context.Context, t *txn, p *prepared) error {
 
 // unused makes sure that no message that has rows or is folded has an id.
 func (e *sqliteEngine) unused(ctx context.Context, t *txn, id string) error {
-	var one int64
-	switch err := t.find(ctx, findMessage, []any{id}, &one); {
-	case err == nil:
-		return errTaken
-	case !errors.Is(err, sql.ErrNoRows):
-		return err
+	taken, err := e.inRows(ctx, t, id)
+	if err == nil && !taken {
+		taken, err = e.inFolded(ctx, t, id)
 	}
-	taken, err := e.inFolded(ctx, t, id)
 	if err == nil && taken {
 		err = errTaken
 	}
@@ -285,6 +281,19 @@ func (e *sqliteEngine) indexIDs(ctx context.Context, t *txn) error {
 	}
 	e.journal.ids = true
 	return nil
+}
+
+// inRows says whether a message that has rows has an id.
+func (e *sqliteEngine) inRows(ctx context.Context, t *txn, id string) (bool, error) {
+	if key, prefixed := strings.CutPrefix(id, messagePrefix); prefixed && id > e.lastRow && key > e.lastFolded {
+		return false, nil // as most: newer than all that has rows, or had been folded and has rows again
+	}
+	var one int64
+	err := t.find(ctx, findMessage, []any{id}, &one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // inFolded says whether a message that is folded has an id.

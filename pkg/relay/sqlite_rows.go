@@ -87,7 +87,7 @@ func (e *sqliteEngine) appendOne(ctx context.Context, t *txn, p *prepared) error
 		}
 	}
 	m, seq := p.recorded(), e.nextMessage()
-	if err := insertMessageOf(ctx, t, seq, &m, now); err != nil {
+	if err := e.insertMessage(ctx, t, seq, &m, now); err != nil {
 		return err
 	}
 	for i := range p.Targets {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"example.com/signet/pkg/relay/internal/record"
 )
@@ -84,7 +85,7 @@ func (e *sqliteEngine) unkey(ctx context.Context, t *txn, g *group, n *entry) er
 }
 
 func (e *sqliteEngine) unfoldEntry(ctx context.Context, t *txn, g *group, n *entry) error {
-	if err := insertMessageOf(ctx, t, n.seq, n.Message, g.at); err != nil {
+	if err := e.insertMessage(ctx, t, n.seq, n.Message, g.at); err != nil {
 		return err
 	}
 	t.deltas[messagesTotal]++
@@ -94,6 +95,14 @@ func (e *sqliteEngine) unfoldEntry(ctx context.Context, t *txn, g *group, n *ent
 		}
 	}
 	return nil
+}
+
+// insertMessage makes a row of a message that was never folded.
+func (e *sqliteEngine) insertMessage(ctx context.Context, t *txn, seq int64, m *record.Message, at int64) error {
+	if m.ID > e.lastRow && strings.HasPrefix(m.ID, messagePrefix) {
+		e.lastRow = strings.Clone(m.ID)
+	}
+	return insertMessageOf(ctx, t, seq, m, at)
 }
 
 func insertMessageOf(ctx context.Context, t *txn, seq int64, m *record.Message, at int64) error {

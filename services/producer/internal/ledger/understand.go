@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -70,13 +71,16 @@ func readOrder(body []byte) (entry Entry, err error) {
 
 // fields are members of an object by their exact names; encoding/json would also take "Amount" for "amount". Of
 // several with one name the last counts.
-type fields map[string]json.RawMessage
+type fields [len(asked)]json.RawMessage
+
+// asked are the members that anybody here asks for.
+var asked = [...]string{"data", "user_id", "order_id", "id", "amount_minor", "amount", "currency"}
 
 // fieldsOf finds the members of "data", or the envelope's own where there is none.
 func fieldsOf(body []byte) (fields, error) {
 	envelope, ok := members(body)
 	if !ok {
-		return nil, fmt.Errorf("%w: not an object", ErrPayload)
+		return fields{}, fmt.Errorf("%w: not an object", ErrPayload)
 	}
 	data, found := envelope.value("data")
 	if !found {
@@ -84,27 +88,28 @@ func fieldsOf(body []byte) (fields, error) {
 	}
 	inner, ok := members(data)
 	if !ok {
-		return nil, fmt.Errorf("%w: data is not an object", ErrPayload)
+		return fields{}, fmt.Errorf("%w: data is not an object", ErrPayload)
 	}
 	return inner, nil
 }
 
-// members are those that anybody here asks for.
-func members(text []byte) (fields, bool) {
-	found := fields{}
-	return found, jsontext.Object(text, func(name, value []byte) bool {
-		switch string(name) {
-		case "data", "user_id", "order_id", "id", "amount_minor", "amount", "currency":
-			found[string(name)] = value
+// members finds those that are asked for.
+func members(text []byte) (found fields, ok bool) {
+	ok = jsontext.Object(text, func(name, value []byte) bool {
+		for i := range asked {
+			if string(name) == asked[i] {
+				found[i] = value
+			}
 		}
 		return true
 	})
+	return found, ok
 }
 
 // value takes an explicit null for absent.
-func (f fields) value(name string) (json.RawMessage, bool) {
-	value, found := f[name]
-	return value, found && string(value) != "null"
+func (f *fields) value(name string) (json.RawMessage, bool) {
+	value := f[slices.Index(asked[:], name)]
+	return value, value != nil && string(value) != "null"
 }
 
 // scalar is the text of a string or a number.
@@ -119,7 +124,7 @@ func scalar(value json.RawMessage) (string, bool) {
 	}
 }
 
-func (f fields) id(names ...string) (string, error) {
+func (f *fields) id(names ...string) (string, error) {
 	for _, name := range names {
 		value, found := f.value(name)
 		if !found {
@@ -134,7 +139,7 @@ func (f fields) id(names ...string) (string, error) {
 	return "", fmt.Errorf("%w: no %s", ErrPayload, names[0])
 }
 
-func (f fields) amount() (int64, error) {
+func (f *fields) amount() (int64, error) {
 	name, decimals := "amount_minor", 0
 	value, found := f.value(name)
 	if !found {
@@ -154,7 +159,7 @@ func (f fields) amount() (int64, error) {
 	return minor, nil
 }
 
-func (f fields) currency() (string, error) {
+func (f *fields) currency() (string, error) {
 	value, found := f.value("currency")
 	if !found {
 		return "", nil

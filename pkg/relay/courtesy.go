@@ -16,6 +16,7 @@ const (
 	crowdQuick = 200 * time.Microsecond // an effect that takes no longer costs little more than its rows
 	crowdShare = 10                     // effects get one part in so many of the time
 	crowdWait  = 20 * time.Millisecond  // what a group of effects may run for, going by the group before
+	visitTime  = 100 * time.Millisecond // how long whoever has appended may come again, and is not to wait for a large group
 )
 
 // crowd is what is known of those who append. The writers of a store share it: where each has a connection of its own, they
@@ -45,9 +46,11 @@ type courtesy struct {
 	resume  time.Time     // effects have had their part until then
 	each    time.Duration // how long one of the last group ran
 	off     bool
-	pressed bool // what waits must not grow any more
-	callers int  // how many appended in one turn of the writer, about what the last ones had
-	always  bool // everything goes through the journal, for tests
+	pressed bool      // what waits must not grow any more
+	came    time.Time // when somebody appended last
+	shared  bool      // others may wait for what effects have changed
+	callers int       // how many appended in one turn of the writer, about what the last ones had
+	always  bool      // everything goes through the journal, for tests
 }
 
 // appended takes note of a commit's group.
@@ -69,8 +72,13 @@ func (c *courtesy) journaling(group []*op, now time.Time) bool {
 	return c.always || c.crowded(now) || appends(group) >= journalCrowd
 }
 
-// came takes note of how many have appended in one turn.
-func (c *courtesy) came(n int) { c.callers = max(n, c.callers-c.callers/8-1) }
+// turned takes note of how many have appended in one turn.
+func (c *courtesy) turned(n int, now time.Time) {
+	if n > 0 {
+		c.came = now
+	}
+	c.callers = max(n, c.callers-c.callers/8-1)
+}
 
 // appends is how many of the operations somebody waits for who appends.
 func appends(group []*op) (n int) {
@@ -95,11 +103,13 @@ func (c *courtesy) quick() bool { return c.each < crowdQuick }
 
 // group is how many effects may run together.
 func (c *courtesy) group(now time.Time) int {
-	if c.each == 0 {
+	switch {
+	case c.each == 0:
 		return crowdFirst
-	}
-	if c.off || !c.crowded(now) || c.each*maxEffectGroup <= crowdWait {
+	case !c.shared && now.Sub(c.came) > visitTime && c.each*maxEffectGroup <= crowdWait:
 		return maxEffectGroup
+	case c.off || !c.crowded(now) || c.each*effectGroup <= crowdWait:
+		return effectGroup
 	}
 	return max(1, int(crowdWait/c.each))
 }

@@ -61,19 +61,27 @@ func TestCourtesy_GroupsOfEffectsAreShortInACrowd(t *testing.T) {
 		many[i] = newAppendOp([]*prepared{{}})
 	}
 	for name, tt := range map[string]struct {
-		each    time.Duration
-		crowded bool
-		want    int
+		each            time.Duration
+		crowded, shared bool
+		ago             time.Duration // somebody appended; 0: nobody did
+		want            int
 	}{
-		"nobody waits":  {time.Second, false, maxEffectGroup},
-		"quick effects": {time.Microsecond, true, maxEffectGroup},
-		"slow effects":  {crowdWait / 3, true, 3},
-		"slower ones":   {time.Second, true, 1},
+		"nobody waits":            {each: time.Microsecond, want: maxEffectGroup},
+		"nobody waits, slow":      {each: time.Second, want: effectGroup},
+		"other processes wait":    {each: time.Microsecond, shared: true, want: effectGroup},
+		"somebody may come again": {each: time.Microsecond, ago: visitTime, want: effectGroup},
+		"somebody has gone":       {each: time.Microsecond, ago: visitTime + 1, want: maxEffectGroup},
+		"quick effects":           {each: time.Microsecond, crowded: true, ago: 1, want: effectGroup},
+		"slow effects":            {each: crowdWait / 3, crowded: true, ago: 1, want: 3},
+		"slower ones":             {each: time.Second, crowded: true, ago: 1, want: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := courtesy{crowd: newCrowd(start)}
+			c := courtesy{crowd: newCrowd(start), shared: tt.shared}
 			c.ran(10, 10*tt.each)
+			if tt.ago > 0 {
+				c.turned(1, start.Add(-tt.ago))
+			}
 			if tt.crowded {
 				c.appended(many, start, start)
 			}

@@ -20,6 +20,7 @@ const (
 // memory, but where messages are large no more than effectBytes for one lane, or what leastPrefetch makes of it.
 const (
 	effectPrefetch = 12
+	maxEffects     = 64 // of a target that is quick
 	leastPrefetch  = 4
 	effectBytes    = 16 << 20
 )
@@ -116,7 +117,8 @@ func (l *lane) capacity() int {
 	case l.bucket.limiter != nil:
 		return l.limit
 	case l.runner.effect != nil:
-		return max(leastPrefetch*l.limit, min(effectPrefetch*l.limit, effectBytes/max(l.size, 1)))
+		n := max(effectPrefetch*l.limit, min(l.pace, maxEffects*l.limit))
+		return max(leastPrefetch*l.limit, min(n, effectBytes/max(l.size, 1)))
 	}
 	return max(prefetch*l.limit, min(l.pace, maxPrefetch*l.limit))
 }

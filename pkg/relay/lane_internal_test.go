@@ -92,18 +92,23 @@ func TestLane_capacity(t *testing.T) {
 	one := Effect(func(context.Context, Tx, Job) Outcome { return Delivered("") })
 	for name, tt := range map[string]struct {
 		runner Runner
-		size   int
+		size   int // bytes of a message
 		want   int
+		pace   int // in paceTime
 	}{
-		"remote":              {Remote(func(context.Context, Job) Outcome { return Delivered("") }), 1 << 20, prefetch * 10},
-		"effect, not known":   {one, 0, effectPrefetch * 10},
-		"effect, small":       {one, 600, effectPrefetch * 10},
-		"effect, a megabyte":  {one, 1 << 20, leastPrefetch * 10},
-		"together, small":     {together, 600, effectPrefetch * 10},
-		"together, some size": {together, effectBytes / 100, 100},
+		"remote":              {Remote(func(context.Context, Job) Outcome { return Delivered("") }), 1 << 20, prefetch * 10, 0},
+		"effect, not known":   {one, 0, effectPrefetch * 10, 0},
+		"effect, small":       {one, 600, effectPrefetch * 10, 0},
+		"effect, a megabyte":  {one, 1 << 20, leastPrefetch * 10, 0},
+		"together, small":     {together, 600, effectPrefetch * 10, 0},
+		"together, some size": {together, effectBytes / 100, 100, 0},
+		"effect, quick":       {one, 600, 300, 300},
+		"effect, very quick":  {one, 600, maxEffects * 10, 1 << 20},
+		"quick, a megabyte":   {one, 1 << 20, leastPrefetch * 10, 1 << 20},
+		"effect, slow":        {one, 600, effectPrefetch * 10, 1},
 	} {
 		l := newLane(Target{Concurrency: 10}, tt.runner, Breaker{}.withDefaults(), noon)
-		l.size = tt.size
+		l.size, l.pace = tt.size, tt.pace
 		if got := l.capacity(); got != tt.want {
 			t.Errorf("%s: holds %d, want %d", name, got, tt.want)
 		}

@@ -18,7 +18,8 @@ const (
 	lingerTimes    = 3   // so many times,
 	lingerTime     = 300 * time.Microsecond
 	pressedGroup   = 512  // messages in one commit while what waits in the journal must not grow: half of unfoldSlice
-	maxEffectGroup = 256  // effects in one commit
+	maxEffectGroup = 1024 // effects in one commit, where nobody else waits for it,
+	effectGroup    = 256  // or else
 	queueLength    = 4096 // operations waiting
 )
 
@@ -67,7 +68,7 @@ func newWriter(e engine, cfg Config, wake *wakeups, shard int64, limit time.Dura
 		wake.offers.moved = j.placesMoved
 	}
 	return &writer{
-		groupTime: groupTime, journal: j, courtesy: courtesy{crowd: wake.crowd, always: cfg.journaled},
+		groupTime: groupTime, journal: j, courtesy: courtesy{crowd: wake.crowd, always: cfg.journaled, shared: j == nil},
 		engine: e, cfg: cfg, wake: wake, shard: shard, limit: limit,
 		ops: make(chan *op, queueLength), effects: make(chan *op, queueLength), processing: make(chan *op, queueLength),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
@@ -255,7 +256,7 @@ func (w *writer) turn(first *op) {
 		w.alone = slices.Delete(w.alone, i, i+1)
 		w.runEffects([]*op{o})
 	} else {
-		effects = gather(effects, w.effects, maxEffectGroup)
+		effects = gather(effects, w.effects, effectGroup)
 		if process {
 			effects = w.gatherProcessing(effects, w.courtesy.group(committed))
 		}
@@ -264,7 +265,7 @@ func (w *writer) turn(first *op) {
 		// The database's clock said when that was. Where this process's is far from it, effects do not give way.
 		w.courtesy.pressed = w.cfg.Now().Sub(effects[0].accepted).Abs() > journalAge
 	}
-	w.courtesy.came(appends(engine) + appends(effects))
+	w.courtesy.turned(appends(engine)+appends(effects), committed)
 	w.crowd.Store(w.crowd.Load() || len(effects) >= journalCrowd)
 	w.runEffects(effects)
 	w.unfold(process)

@@ -21,6 +21,11 @@ const (
 	maxEffectGroup = 1024 // effects in one commit, where nobody else waits for it,
 	effectGroup    = 256  // or else
 	queueLength    = 4096 // operations waiting
+
+	// Outcomes that nobody waits for are committed together with whatever comes next, or when so many have come, or so long
+	// after the first of them.
+	outcomeGroup = 128
+	outcomeTime  = 3 * time.Millisecond
 )
 
 // writer commits one transaction after another. Operations queue for it and share its transactions: everything
@@ -40,6 +45,7 @@ type writer struct {
 	groupTime time.Duration
 
 	ops        chan *op
+	results    results  // outcomes that nobody waits for
 	effects    chan *op // whose callers wait
 	processing chan *op // effects of deliveries: these give way to appends
 	alone      []*op    // effects whose shared transaction failed; each runs in one of its own
@@ -70,7 +76,7 @@ func newWriter(e engine, cfg Config, wake *wakeups, shard int64, limit time.Dura
 	return &writer{
 		groupTime: groupTime, journal: j, courtesy: courtesy{crowd: wake.crowd, always: cfg.journaled, shared: j == nil},
 		engine: e, cfg: cfg, wake: wake, shard: shard, limit: limit,
-		ops: make(chan *op, queueLength), effects: make(chan *op, queueLength), processing: make(chan *op, queueLength),
+		ops: make(chan *op, queueLength), results: newResults(), effects: make(chan *op, queueLength), processing: make(chan *op, queueLength),
 		quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -135,6 +141,8 @@ var errStopped = fmt.Errorf("%w: the store is closed", ErrUnavailable)
 func (w *writer) enqueue(ctx context.Context, o *op, patience <-chan time.Time) error {
 	queue := w.ops
 	switch {
+	case o.patient():
+		queue = w.results.queue
 	case o.delivery:
 		queue = w.processing
 	case o.effect != nil:
@@ -149,6 +157,9 @@ func (w *writer) enqueue(ctx context.Context, o *op, patience <-chan time.Time) 
 	}
 	select {
 	case queue <- o:
+		if queue == w.results.queue {
+			w.results.came()
+		}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -177,50 +188,75 @@ func (w *writer) loop() {
 // next waits for something to do; false: stop. A nil operation means that there is something besides the queues,
 // or that processing has given way for long enough.
 func (w *writer) next() (*op, bool) {
-	processing, resume := w.processing, (<-chan time.Time)(nil)
-	w.courtesy.queued(len(w.ops)+len(w.effects), time.Now())
-	if wait := w.courtesy.wait(time.Now()); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		processing, resume = nil, timer.C
-	}
-	if w.nextAlone(processing != nil) >= 0 || processing != nil && w.peeked != nil {
-		return nil, true
-	}
-	var nudge <-chan struct{}
-	if w.journal != nil {
-		nudge = w.journal.nudge
-		wait := w.journalWait(time.Now(), processing != nil)
-		switch {
-		case wait == 0 && (processing != nil || w.journal.awaited() || w.journal.pressed || w.journal.outcomes()):
-			select {
-			case o := <-w.ops:
-				return o, true
-			case <-w.quit:
-				return nil, false
-			default:
-				return nil, true
+	for {
+		now := time.Now()
+		processing, pause := w.processing, time.Duration(-1) // for ever
+		w.courtesy.queued(len(w.ops)+len(w.effects), now)
+		if wait := w.courtesy.wait(now); wait > 0 {
+			processing, pause = nil, wait
+		}
+		if w.nextAlone(processing != nil) >= 0 || processing != nil && w.peeked != nil {
+			return nil, true
+		}
+		var nudge <-chan struct{}
+		if w.journal != nil {
+			nudge = w.journal.nudge
+			wait := w.journalWait(now, processing != nil)
+			if wait == 0 && (processing != nil || w.journal.awaited() || w.journal.pressed || w.journal.outcomes()) {
+				return w.ready()
 			}
-		case wait > 0 && resume == nil:
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			resume = timer.C
+			if wait > 0 && pause < 0 {
+				pause = wait
+			}
+		}
+		if wait := w.results.wait(now); wait == 0 {
+			return w.ready()
+		} else if wait > 0 && (pause < 0 || wait < pause) {
+			pause = wait
+		}
+		if o, ok, again := w.await(processing, nudge, pause); !again {
+			return o, ok
 		}
 	}
+}
+
+// ready is for when there is something to do besides the queues: it goes together with what is in them.
+func (w *writer) ready() (*op, bool) {
 	select {
 	case o := <-w.ops:
 		return o, true
-	case o := <-w.effects:
-		return o, true
-	case o := <-processing:
-		return o, true
-	case <-nudge:
-		w.journal.stalled = false
-		return nil, true
-	case <-resume:
-		return nil, true
 	case <-w.quit:
 		return nil, false
+	default:
+		return nil, true
+	}
+}
+
+// await waits for an operation, for the journal, or for a while; negative: as long as it takes. again: until when may be
+// another question now.
+func (w *writer) await(processing <-chan *op, nudge <-chan struct{}, pause time.Duration) (o *op, ok, again bool) {
+	var resume <-chan time.Time
+	if pause >= 0 {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		resume = timer.C
+	}
+	select {
+	case o := <-w.ops:
+		return o, true, false
+	case o := <-w.effects:
+		return o, true, false
+	case o := <-processing:
+		return o, true, false
+	case <-nudge:
+		w.journal.stalled = false
+		return nil, true, false
+	case <-w.results.nudge:
+		return nil, true, true
+	case <-resume:
+		return nil, true, false
+	case <-w.quit:
+		return nil, false, false
 	}
 }
 
@@ -246,6 +282,11 @@ func (w *writer) turn(first *op) {
 	}
 	engine = gatherMessages(engine, w.ops, limit)
 	began := time.Now()
+	w.results.fetch(began)
+	w.results.waiting = w.hold(w.results.waiting) // these cost no commit of their own
+	if len(engine) > 0 || w.courtesy.off || w.results.wait(began) == 0 {
+		engine = append(engine, w.results.take(maxGroup-len(engine))...)
+	}
 	w.crowd.Store(w.courtesy.journaling(engine, began))
 	w.runEngine(w.hold(engine))
 	committed := time.Now()
@@ -354,7 +395,7 @@ const drainTime = time.Second
 func (w *writer) drain() {
 	began := time.Now()
 	w.courtesy.off = true
-	for w.entering.Load() > 0 || len(w.ops) > 0 || len(w.effects) > 0 || len(w.processing) > 0 || len(w.alone) > 0 || w.peeked != nil {
+	for w.entering.Load() > 0 || len(w.ops) > 0 || w.results.len() > 0 || len(w.effects) > 0 || len(w.processing) > 0 || len(w.alone) > 0 || w.peeked != nil {
 		if time.Since(began) > drainTime {
 			reportAll(gather(gather(w.alone, w.effects, queueLength), w.processing, queueLength), errStopped)
 			w.alone = nil

@@ -89,9 +89,9 @@ func (f *fixture) deliveriesOf(filter relay.DeliveryFilter, limit int) (all []re
 }
 
 // crowded is a store with some messages of every fate in it, appended by a crowd and alone. Most of them are folded.
-func crowded(t *testing.T) *fixture {
+func crowded(t *testing.T, change ...func(*relay.Config)) *fixture {
 	t.Helper()
-	f := open(t, journaled)
+	f := open(t, journaled, change...)
 	f.target("a", "b", "bad", "off")
 	if err := f.SetTarget(t.Context(), "off", false, "test"); err != nil {
 		t.Fatal(err)

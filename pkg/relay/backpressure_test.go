@@ -52,7 +52,7 @@ func TestStore_WriterThatIsBehindRefuses(t *testing.T) {
 		f := open(t, e, func(c *relay.Config) {
 			c.AppendWait, c.EffectTimeout = 300*time.Millisecond, time.Second
 			if e != postgres { // it is an effect that blocks
-				c.EffectTimeout = time.Minute
+				c.EffectTimeout, c.Lease = time.Minute, 2*time.Minute
 			}
 		})
 		f.target("a")

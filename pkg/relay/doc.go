@@ -78,9 +78,10 @@
 //
 // # What it wants of PostgreSQL
 //
-// Version 12 or later by its statements (tested on 15), a database in UTF8, and rights to make tables and functions in its schema. Each store takes up to
-// 6 connections to write and dispatch, one to listen, and 2 for each processor (at least 4) to read: mind
-// max_connections. synchronous_commit is set to on, and read back from every connection; whether the server itself keeps
+// Version 12 or later: WITH … AS MATERIALIZED is the newest that its statements use, and an older server is refused.
+// The tests have passed on 12.22, 14.23, 15.18 and 18.4. A database in UTF8, and rights to make tables and functions in its
+// schema. Each store takes up to 6 connections to write and dispatch, one to listen, and 2 for each processor (at least 4)
+// to read: mind max_connections. synchronous_commit is set to on, and read back from every connection; whether the server itself keeps
 // what it has synced (fsync, full_page_writes, its disk) is its administrator's affair. What else pays: shared_buffers of
 // a quarter of the memory, max_wal_size of some gigabytes, wal_compression, and autovacuum left on, as rows of the queue
 // change several times within seconds. commit_delay brings nothing: appends share their commits already.

@@ -27,6 +27,10 @@ func WithPoints(c Config, reached func(point string)) Config {
 // Journaled makes a store put everything through the journal that it has.
 func Journaled(c *Config) { c.journaled = true }
 
+// ShortLease lets a store have a lease that runs out before an effect has had its time, as a process has that is stopped
+// in the middle of one.
+func ShortLease(c *Config) { c.shortLease = true }
+
 // Settled waits until everything that was appended has been dealt with.
 func (s *Store) Settled(ctx context.Context) error { return s.settled(ctx) }
 

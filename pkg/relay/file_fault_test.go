@@ -142,7 +142,7 @@ func (l *load) settled() {
 
 // live is a store with the time as it is, whose leases run out soon.
 func live(c *relay.Config) {
-	c.Now, c.Migrations, c.Lease, c.AppendWait = nil, []relay.Migrations{ledger}, 2*time.Second, 2*time.Second
+	c.Now, c.Migrations, c.Lease, c.EffectTimeout, c.AppendWait = nil, []relay.Migrations{ledger}, 2*time.Second, time.Second, 2*time.Second
 	c.Schedule = relay.Schedule{0, 0, 100 * time.Millisecond, time.Second, time.Second, time.Second, time.Second, time.Second}
 	for range 60 {
 		c.Schedule = append(c.Schedule, time.Second)

@@ -161,7 +161,7 @@ func rowsThere(t *testing.T, s *Store) (n int) {
 // TestJournal_ALostClaimRunsOut: nobody records an outcome of what was claimed, nor gives it back (that failed).
 func TestJournal_ALostClaimRunsOut(t *testing.T) {
 	t.Parallel()
-	s := offering(t, journalOnly, func(c *Config) { c.Lease = 100 * time.Millisecond })
+	s := offering(t, journalOnly, func(c *Config) { c.Lease, c.EffectTimeout = 100*time.Millisecond, 50*time.Millisecond })
 	s.wake.offers.set(map[string]int{"a": 8}, map[string]int{"a": 8})
 	if _, err := s.Append(t.Context(), Draft{Source: "s", Type: "t", Targets: []string{"a"}}); err != nil {
 		t.Fatal(err)

@@ -100,14 +100,26 @@ func confirmDurable(ctx context.Context, conn *pgx.Conn) error {
 
 func durableLevel(level string) bool { return level == "on" || level == "remote_apply" }
 
+// oldestPostgres is the oldest version that has all that the statements use, as server_version_num writes it: 12 brought
+// WITH … AS MATERIALIZED. https://www.postgresql.org/docs/12/release-12.html
+const oldestPostgres = 12 * 10_000
+
+func tooOld(version string) error {
+	return fmt.Errorf("the server is PostgreSQL %s, want %d or later", version, oldestPostgres/10_000)
+}
+
 // check opens the first connection, and looks for what would make everything else fail for no visible reason.
 func (e *postgresEngine) check(ctx context.Context) error {
 	var schema sql.NullString
-	var encoding string
-	err := e.writers.QueryRowContext(ctx, "SELECT current_schema(), current_setting('server_encoding')").Scan(&schema, &encoding)
+	var encoding, version string
+	var number int
+	err := e.writers.QueryRowContext(ctx, `SELECT current_schema(), current_setting('server_encoding'),
+  current_setting('server_version'), current_setting('server_version_num')::int`).Scan(&schema, &encoding, &version, &number)
 	switch {
 	case err != nil:
 		return err
+	case number < oldestPostgres:
+		return tooOld(version)
 	case !schema.Valid:
 		return errors.New("the schema in search_path does not exist")
 	case encoding != "UTF8":

@@ -162,6 +162,39 @@ func TestOpen_ValidatesItsConfiguration(t *testing.T) {
 	}
 }
 
+// TestOpen_ALeaseIsLongerThanAnEffect: or an effect that takes its time would always be rolled back.
+func TestOpen_ALeaseIsLongerThanAnEffect(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		lease, effect time.Duration
+		refused       string // both, as they are given or by default
+	}{
+		"the defaults":             {0, 0, ""},
+		"longer by a little":       {251 * time.Millisecond, 0, ""},
+		"as long":                  {time.Second, time.Second, "invalid lease: 1s is not longer than the effect timeout of 1s"},
+		"shorter":                  {time.Second, 2 * time.Second, "invalid lease: 1s is not longer than the effect timeout of 2s"},
+		"shorter than the default": {100 * time.Millisecond, 0, "invalid lease: 100ms is not longer than the effect timeout of 250ms"},
+		"the default is shorter":   {0, time.Hour, "invalid lease: 1m0s is not longer than the effect timeout of 1h0m0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := relay.Open(t.Context(), relay.Config{URL: sqlite.url(t), Lease: tt.lease, EffectTimeout: tt.effect})
+			if tt.refused == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if !errors.Is(err, relay.ErrInvalid) || !strings.Contains(err.Error(), tt.refused) {
+				t.Errorf("%v, want %q", err, tt.refused)
+			}
+		})
+	}
+}
+
 // TestOpen_AnotherServicesDatabase: what one service has made is not given another one's tables.
 func TestOpen_AnotherServicesDatabase(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine) {

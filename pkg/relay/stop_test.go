@@ -25,6 +25,7 @@ func workerConfig(url string, idle time.Duration) relay.Config {
 	cfg := relay.Config{URL: url}
 	live(&cfg)
 	cfg.Lease, cfg.EffectTimeout, cfg.AppendWait = time.Second, idle/2, idle/2
+	relay.ShortLease(&cfg) // the server leaves a stopped process its transaction for longer than its lease
 	return cfg
 }
 

@@ -20,8 +20,9 @@ type Config struct {
 	Migrations []Migrations     // the service's own tables, in the same database
 
 	EffectTimeout time.Duration // how long an effect may hold the database: 250 ms
-	Lease         time.Duration // how long a claimed delivery is held: 60 s; longer than any attempt may take, EffectTimeout included
+	Lease         time.Duration // how long a claimed delivery is held: 60 s; longer than any attempt may take, and than EffectTimeout
 	journaled     bool          // everything goes through the journal, for tests
+	shortLease    bool          // Lease may be shorter than EffectTimeout, for tests of those who come late
 	AppendWait    time.Duration // how long an append waits for a place in the queue: 2 s
 
 	// DisableAfter disables a target of whose attempts none has succeeded since one failed that long ago: 0: never. It
@@ -61,11 +62,16 @@ type Store struct {
 	recovered    int
 }
 
+// validate finds what is wrong with a configuration that has its defaults.
 func (c Config) validate() error {
 	for name, d := range map[string]time.Duration{"effect timeout": c.EffectTimeout, "lease": c.Lease, "append wait": c.AppendWait, "disable after": c.DisableAfter} {
 		if d < 0 {
 			return fmt.Errorf("%w %s: %v is negative", ErrInvalid, name, d)
 		}
+	}
+	if c.Lease <= c.EffectTimeout && !c.shortLease {
+		return fmt.Errorf("%w lease: %v is not longer than the effect timeout of %v, so that an effect which takes its time would lose its delivery to another holder and be rolled back",
+			ErrInvalid, c.Lease, c.EffectTimeout)
 	}
 	return c.Schedule.validate()
 }
@@ -95,11 +101,12 @@ func (c Config) withDefaults() Config {
 // Open opens the database and brings its tables up to date; several processes may do so at once. On SQLite it takes
 // back the leases of the process that had the database before; ErrLocked: another process has it now. A file that
 // is not a database, or a database that cannot do what durability needs (WAL; synchronous_commit), is an error.
+// ErrInvalid names the field of cfg that is wrong; a Lease no longer than EffectTimeout is.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	cfg = cfg.withDefaults()
 	cfg.Now = steadyClock(cfg.Now)
 	s := &Store{cfg: cfg, ids: newIDs(), wake: newWakeups(newHealth(cfg.DisableAfter))}
 	if err := s.open(ctx); err != nil {

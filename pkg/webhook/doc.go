@@ -19,4 +19,8 @@
 // What is remembered is in memory, bounded and gone with the process: what must survive it belongs into a store.
 // The package does not restrict the addresses it connects to either; a program that sends to URLs of strangers
 // passes an [http.Client] whose dialer does.
+//
+// Nothing of the package writes anywhere unless [WithLogger] says so. net/http itself remarks on connections to the
+// standard logger, such as on bytes that a receiver sends unasked; a program that wants none of that sets its output
+// (log.SetOutput), as Signet's producer does.
 package webhook

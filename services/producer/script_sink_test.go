@@ -16,7 +16,8 @@ import (
 )
 
 // sink answers as the path says: /status/500, /fail/2 (500 twice, then 200), /busy/1 (503 and a Retry-After of that, once), /held
-// (no answer before a script says open), /moved, anything else 200.
+// (no answer before a script says open), /moved, /chatty/1 (500 once, and after it on the same connection what nobody asked
+// for), anything else 200.
 type sink struct {
 	*httptest.Server
 
@@ -67,8 +68,23 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case kind == "held":
 		<-s.held
+	case kind == "chatty" && n < number:
+		chatter(w)
+		return
 	}
 	_, _ = io.WriteString(w, "thanks")
+}
+
+// chatter answers 500, and goes on with a line that no request asked for. The connection stays open for as long as the
+// client wants it.
+func chatter(w http.ResponseWriter) {
+	connection, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return // the client gets an answer that it does not expect
+	}
+	defer connection.Close()
+	_, _ = io.WriteString(connection, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\nby the way, hello\r\n")
+	_, _ = io.Copy(io.Discard, buffered)
 }
 
 func sinkOf(ts *testscript.TestScript) *sink { return ts.Value(sinkKey{}).(*sink) }

@@ -138,7 +138,7 @@ func unprivileged(dir string) (*syscall.Credential, error) {
 func container(port string) (*process, error) {
 	image := os.Getenv("POSTGRES_IMAGE")
 	if image == "" {
-		image = "postgres:17"
+		image = "postgres:18"
 	}
 	docker, err := exec.LookPath("docker")
 	if err != nil {

@@ -2,7 +2,7 @@
 //
 // [Postgres] answers the URL of an empty database. Its server is the one that SIGNET_TEST_POSTGRES_URL names; or else
 // one that is started from the installed binaries (in PATH, or /usr/lib/postgresql/*/bin), with its data in a
-// temporary folder; or else one that `docker run` starts from $POSTGRES_IMAGE (postgres:17). Where there is none of
+// temporary folder; or else one that `docker run` starts from $POSTGRES_IMAGE (postgres:18). Where there is none of
 // these the test is skipped, or fails when REQUIRE_POSTGRES=1 or REQUIRE_DOCKER=1. A server that was started is one for
 // the whole test binary, is stopped by [Main], and ends with the process should that be killed.
 //

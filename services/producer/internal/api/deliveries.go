@@ -11,8 +11,8 @@ import (
 	"example.com/signet/pkg/relay"
 )
 
-// delivery is one message on its way to one endpoint.
-type delivery struct {
+// Delivery is one message on its way to one endpoint. It is exported for huma to see it embedded.
+type Delivery struct {
 	ID         string     `json:"id" example:"dlv_01jq…"`
 	MessageID  string     `json:"message_id"`
 	EndpointID string     `json:"endpoint_id"`
@@ -36,12 +36,12 @@ type attempt struct {
 
 // deliveryDetail is a delivery with its attempts.
 type deliveryDetail struct {
-	delivery
+	Delivery
 	AttemptLog []attempt `json:"attempt_log" doc:"The first attempt first"`
 }
 
-func showDelivery(d relay.Delivery) delivery {
-	view := delivery{
+func showDelivery(d relay.Delivery) Delivery {
+	view := Delivery{
 		ID: d.ID, MessageID: d.MessageID, EndpointID: d.TargetID, Type: d.Type, State: string(d.State),
 		Attempts: d.Attempts, LastStatus: d.LastStatus, LastError: d.LastError,
 	}
@@ -86,7 +86,7 @@ const (
 func registerDeliveries(to huma.API, rooms Rooms) {
 	engine := rooms.Engine
 	huma.Register(to, operation(deliveriesTag, http.MethodGet, deliveriesPath, "List deliveries", http.StatusOK),
-		func(ctx context.Context, in *deliveryQuery) (*body[list[delivery]], error) {
+		func(ctx context.Context, in *deliveryQuery) (*body[list[Delivery]], error) {
 			filter, page := in.filter()
 			items, next, err := engine.Deliveries(ctx, filter, page)
 			if err != nil {
@@ -100,7 +100,7 @@ func registerDeliveries(to huma.API, rooms Rooms) {
 			if err != nil {
 				return nil, problem(err)
 			}
-			view := deliveryDetail{delivery: showDelivery(found), AttemptLog: make([]attempt, len(attempts))}
+			view := deliveryDetail{Delivery: showDelivery(found), AttemptLog: make([]attempt, len(attempts))}
 			for i, a := range attempts {
 				view.AttemptLog[i] = showAttempt(a)
 			}
@@ -108,7 +108,7 @@ func registerDeliveries(to huma.API, rooms Rooms) {
 		})
 	huma.Register(to, operation(deliveriesTag, http.MethodPost, deliveriesPath+"/{id}/retry", "Retry a delivery", http.StatusOK,
 		http.StatusNotFound, http.StatusConflict),
-		func(ctx context.Context, in *byID) (*body[delivery], error) {
+		func(ctx context.Context, in *byID) (*body[Delivery], error) {
 			retried, err := engine.Retry(ctx, in.id())
 			if err != nil {
 				return nil, problem(err)

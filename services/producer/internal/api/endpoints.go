@@ -24,8 +24,8 @@ type endpointSpec struct {
 	RateLimit   float64  `json:"rate_limit,omitempty" doc:"Attempts a second, from each running producer: 0.001 to 100000; 0: no limit"`
 }
 
-// endpointView is an endpoint as the API shows it.
-type endpointView struct {
+// EndpointView is an endpoint as the API shows it. It is exported for huma to see it embedded.
+type EndpointView struct {
 	ID             string    `json:"id" example:"ep_01jq…"`
 	URL            string    `json:"url"`
 	Events         []string  `json:"events"`
@@ -49,26 +49,26 @@ type breaker struct {
 
 // createdEndpoint is the one answer that holds a secret.
 type createdEndpoint struct {
-	endpointView
+	EndpointView
 	Secret    string `json:"secret" doc:"Shown this once"`
 	PublicKey string `json:"public_key,omitempty" doc:"What the receiver verifies with, where the scheme has key pairs"`
 }
 
 // withSecret shows a new endpoint to whoever made it.
 func withSecret(e endpoint.Endpoint, secret string) createdEndpoint {
-	shown := createdEndpoint{endpointView: showEndpoint(e), Secret: secret}
+	shown := createdEndpoint{EndpointView: showEndpoint(e), Secret: secret}
 	if public, err := signature.PublicKey(e.Scheme, secret); err == nil { // or else both ends share the secret
 		shown.PublicKey = public
 	}
 	return shown
 }
 
-func showEndpoint(e endpoint.Endpoint) endpointView {
+func showEndpoint(e endpoint.Endpoint) EndpointView {
 	state := "disabled"
 	if e.Enabled {
 		state = "enabled"
 	}
-	return endpointView{
+	return EndpointView{
 		ID: e.ID, URL: e.URL, Events: e.Events, Scheme: e.Scheme, Tenant: e.Tenant, Name: e.Name, Concurrency: e.Concurrency,
 		RateLimit: e.RateLimit, State: state, DisabledReason: e.DisabledReason, Declared: e.Declared, CreatedAt: e.CreatedAt,
 	}
@@ -79,7 +79,7 @@ type endpointViews struct {
 	breakerOf func(id string) (relay.BreakerStatus, bool)
 }
 
-func (v endpointViews) show(e endpoint.Endpoint) endpointView {
+func (v endpointViews) show(e endpoint.Endpoint) EndpointView {
 	shown := showEndpoint(e)
 	if now, known := v.breakerOf(e.ID); known {
 		shown.Breaker = &breaker{State: string(now.State)}
@@ -107,7 +107,7 @@ func registerEndpoints(to huma.API, rooms Rooms) {
 			return reply(withSecret(made, secret)), nil
 		})
 	huma.Register(to, operation(endpointsTag, http.MethodGet, endpointsPath, "List endpoints", http.StatusOK),
-		func(ctx context.Context, _ *struct{}) (*body[list[endpointView]], error) {
+		func(ctx context.Context, _ *struct{}) (*body[list[EndpointView]], error) {
 			all, err := registry.List(ctx)
 			if err != nil {
 				return nil, problem(err)
@@ -115,15 +115,15 @@ func registerEndpoints(to huma.API, rooms Rooms) {
 			return listOf(all, "", views.show), nil
 		})
 	huma.Register(to, operation(endpointsTag, http.MethodGet, endpointsPath+"/{id}", "Show an endpoint", http.StatusOK, http.StatusNotFound),
-		func(ctx context.Context, in *byID) (*body[endpointView], error) {
+		func(ctx context.Context, in *byID) (*body[EndpointView], error) {
 			return views.showOne(registry.Get(ctx, in.id()))
 		})
 	huma.Register(to, operation(endpointsTag, http.MethodPost, endpointsPath+"/{id}/disable", "Disable an endpoint", http.StatusOK, http.StatusNotFound),
-		func(ctx context.Context, in *byID) (*body[endpointView], error) {
+		func(ctx context.Context, in *byID) (*body[EndpointView], error) {
 			return views.showOne(registry.SetEnabled(ctx, in.id(), false, "disabled through the API"))
 		})
 	huma.Register(to, operation(endpointsTag, http.MethodPost, endpointsPath+"/{id}/enable", "Enable an endpoint", http.StatusOK, http.StatusNotFound),
-		func(ctx context.Context, in *byID) (*body[endpointView], error) {
+		func(ctx context.Context, in *byID) (*body[EndpointView], error) {
 			return views.showOne(registry.SetEnabled(ctx, in.id(), true, ""))
 		})
 }
@@ -135,7 +135,7 @@ func (s endpointSpec) spec() endpoint.Spec {
 	}
 }
 
-func (v endpointViews) showOne(e endpoint.Endpoint, err error) (*body[endpointView], error) {
+func (v endpointViews) showOne(e endpoint.Endpoint, err error) (*body[EndpointView], error) {
 	if err != nil {
 		return nil, problem(err)
 	}

@@ -49,7 +49,7 @@ type eventView struct {
 	OrderingKey string          `json:"ordering_key"`
 	CreatedAt   time.Time       `json:"created_at"`
 	Body        json.RawMessage `json:"body" doc:"The envelope as it is delivered"`
-	Deliveries  []delivery      `json:"deliveries"`
+	Deliveries  []Delivery      `json:"deliveries"`
 }
 
 // Idempotency names a whole request, for publishers whose events have no ids. It is exported because only then
@@ -142,7 +142,7 @@ func single(err error) error {
 func showEvent(m relay.Message) eventView {
 	view := eventView{
 		ID: m.ID, Type: m.Type, Source: m.Source, Tenant: m.Tenant, OrderingKey: m.OrderingKey, CreatedAt: m.CreatedAt,
-		Body: m.Body, Deliveries: make([]delivery, len(m.Deliveries)),
+		Body: m.Body, Deliveries: make([]Delivery, len(m.Deliveries)),
 	}
 	for i, d := range m.Deliveries {
 		view.Deliveries[i] = showDelivery(d)

@@ -21,7 +21,8 @@ type deliveryQuery struct {
 	Cursor   string    `query:"cursor" doc:"What the page before answered as next"`
 }
 
-type delivery struct {
+// Delivery is one message on its way to one target. It is exported for huma to see it embedded.
+type Delivery struct {
 	ID         string     `json:"id"`
 	MessageID  string     `json:"message_id"`
 	Target     string     `json:"target"`
@@ -35,7 +36,7 @@ type delivery struct {
 }
 
 type fullDelivery struct {
-	delivery
+	Delivery
 	ReplayOf   string    `json:"replay_of" doc:"The delivery this one repeats; empty: none"`
 	AttemptLog []attempt `json:"attempt_log" nullable:"false" doc:"The attempts, first to last"`
 }
@@ -49,26 +50,26 @@ type attempt struct {
 	Detail     string    `json:"detail" doc:"What the target said"`
 }
 
-func (a *API) listDeliveries(ctx context.Context, q *deliveryQuery) (*answer[list[delivery]], error) {
+func (a *API) listDeliveries(ctx context.Context, q *deliveryQuery) (*answer[list[Delivery]], error) {
 	filter := relay.DeliveryFilter{
 		MessageID: q.Message, TargetID: cmp.Or(q.Target, q.Endpoint), Type: q.Type, State: relay.State(q.State), Since: q.Since, Until: q.Until,
 	}
 	found, next, err := a.store.Deliveries(ctx, filter, relay.Page{Limit: q.Limit, Cursor: q.Cursor})
-	return reply(list[delivery]{Items: convert(found, toDelivery), Next: next}, err)
+	return reply(list[Delivery]{Items: convert(found, toDelivery), Next: next}, err)
 }
 
 func (a *API) getDelivery(ctx context.Context, in *byID) (*answer[fullDelivery], error) {
 	found, attempts, err := a.store.Delivery(ctx, in.ID)
-	return reply(fullDelivery{delivery: toDelivery(found), ReplayOf: found.ReplayOf, AttemptLog: convert(attempts, toAttempt)}, err)
+	return reply(fullDelivery{Delivery: toDelivery(found), ReplayOf: found.ReplayOf, AttemptLog: convert(attempts, toAttempt)}, err)
 }
 
-func (a *API) retryDelivery(ctx context.Context, in *byID) (*answer[delivery], error) {
+func (a *API) retryDelivery(ctx context.Context, in *byID) (*answer[Delivery], error) {
 	found, err := a.store.Retry(ctx, in.ID)
 	return reply(toDelivery(found), err)
 }
 
-func toDelivery(d relay.Delivery) delivery {
-	converted := delivery{
+func toDelivery(d relay.Delivery) Delivery {
+	converted := Delivery{
 		ID: d.ID, MessageID: d.MessageID, Target: d.TargetID, EndpointID: d.TargetID, Type: d.Type, State: string(d.State),
 		Attempts: d.Attempts, LastStatus: d.LastStatus, LastError: d.LastError,
 	}

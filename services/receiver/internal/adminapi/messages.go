@@ -22,7 +22,8 @@ type messageQuery struct {
 	Cursor string    `query:"cursor" doc:"What the page before answered as next"`
 }
 
-type message struct {
+// Message is one that was accepted, as lists show it. It is exported for huma to see it embedded.
+type Message struct {
 	ID         string            `json:"id"`
 	Source     string            `json:"source"`
 	Type       string            `json:"type"`
@@ -38,16 +39,16 @@ type messageDelivery struct {
 }
 
 type fullMessage struct {
-	message
+	Message
 	DedupeKey string              `json:"dedupe_key" doc:"Empty: never a duplicate"`
 	Headers   map[string][]string `json:"headers"`
 	Body      []byte              `json:"body" doc:"The raw body, base64"`
 }
 
-func (a *API) listMessages(ctx context.Context, q *messageQuery) (*answer[list[message]], error) {
+func (a *API) listMessages(ctx context.Context, q *messageQuery) (*answer[list[Message]], error) {
 	filter := relay.MessageFilter{Source: q.Source, Type: q.Type, State: relay.State(q.State), Since: q.Since, Until: q.Until}
 	found, next, err := a.store.Messages(ctx, filter, relay.Page{Limit: q.Limit, Cursor: q.Cursor})
-	return reply(list[message]{Items: convert(found, toMessage), Next: next}, err)
+	return reply(list[Message]{Items: convert(found, toMessage), Next: next}, err)
 }
 
 func (a *API) getMessage(ctx context.Context, in *byID) (*answer[fullMessage], error) {
@@ -55,7 +56,7 @@ func (a *API) getMessage(ctx context.Context, in *byID) (*answer[fullMessage], e
 	if err != nil {
 		return nil, problem(err)
 	}
-	full := fullMessage{message: toMessage(found), DedupeKey: found.DedupeKey, Body: found.Body}
+	full := fullMessage{Message: toMessage(found), DedupeKey: found.DedupeKey, Body: found.Body}
 	if err := json.Unmarshal(found.Headers, &full.Headers); err != nil {
 		return nil, fmt.Errorf("headers of message %s: %w", found.ID, err)
 	}
@@ -64,7 +65,7 @@ func (a *API) getMessage(ctx context.Context, in *byID) (*answer[fullMessage], e
 
 // replayed is what a replay set going.
 type replayed struct {
-	Items []delivery `json:"items" nullable:"false"`
+	Items []Delivery `json:"items" nullable:"false"`
 }
 
 // replayMessage sets the last delivery to each target going again: one that failed is retried, one that was
@@ -108,8 +109,8 @@ func lastByTarget(deliveries []relay.Delivery) []relay.Delivery {
 	return last
 }
 
-func toMessage(m relay.Message) message {
-	return message{
+func toMessage(m relay.Message) Message {
+	return Message{
 		ID: m.ID, Source: m.Source, Type: m.Type, ReceivedAt: m.CreatedAt.UTC(),
 		Deliveries: convert(m.Deliveries, func(d relay.Delivery) messageDelivery {
 			return messageDelivery{ID: d.ID, Target: d.TargetID, State: string(d.State), Attempts: d.Attempts}

@@ -115,8 +115,11 @@
 // row, packed, and dealt with a little later, many messages in one commit, where possible together with the outcomes of the
 // first attempts. What is in the journal is accepted: it is on disk, counts in [Store.Stats] and as a duplicate, and
 // survives a crash. Who asks for a message or a delivery by its id waits until that is done; lists wait for up to 5 s and may
-// lag while more is appended than can be worked off. Effects then get a tenth of the writer's time, until 262,144 messages
-// or 256 MiB wait or the oldest has waited for 10 s; from then on no more is accepted than can be worked off.
+// lag while more is appended than can be worked off. While it cannot be done, because the disk is full or read-only, what is
+// asked for by its id is shown as the journal has it, pending or delivering, and lists lag.
+//
+// While a crowd appends, effects get a tenth of the writer's time, until 262,144 messages or 256 MiB wait or the oldest has
+// waited for 10 s; from then on no more is accepted than can be worked off.
 //
 // # What is folded
 //

@@ -18,7 +18,7 @@ import (
 // about the journal speak of a message's rows, they mean either.
 //
 // What is in the journal is accepted: it is on disk, its dedupe keys count, and whoever reads waits until everything
-// appended before has been unfolded. Only where one process owns the database, and only the writer's goroutine uses
+// appended before has been unfolded, or reads it there (see journal_read.go) if it cannot be. Only where one process owns the database, and only the writer's goroutine uses
 // it, but for what says otherwise.
 const (
 	journalCrowd    = 8                // appends in one commit from which on they go through the journal

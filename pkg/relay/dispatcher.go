@@ -12,7 +12,7 @@ import (
 type DispatcherConfig struct {
 	Resolver Resolver                     // asked again for every target when targets change, and at Wake
 	Observe  func(Observation)            // called after an attempt's outcome is committed; from several goroutines, and must not block
-	Log      func(what string, err error) // faults of the engine itself
+	Log      func(what string, err error) // faults of the engine itself; a row of the journal that is damaged, once
 	Poll     time.Duration                // the longest time between two looks for due work: 1 s
 	Breaker  Breaker                      // of every target outside the database
 

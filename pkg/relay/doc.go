@@ -118,6 +118,10 @@
 // lag while more is appended than can be worked off. While it cannot be done, because the disk is full or read-only, what is
 // asked for by its id is shown as the journal has it, pending or delivering, and lists lag.
 //
+// A row of the journal that turns out to be damaged is set aside: its messages count as what they were, their keys are not
+// accepted anew, DispatcherConfig.Log and whoever asks for one of them are told which row it is, and everything else goes
+// on. No store opens with such a row, until it has been restored or taken out by hand.
+//
 // While a crowd appends, effects get a tenth of the writer's time, until 262,144 messages or 256 MiB wait or the oldest has
 // waited for 10 s; from then on no more is accepted than can be worked off.
 //

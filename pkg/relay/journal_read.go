@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,14 +43,14 @@ func findJournaled(ctx context.Context, q querier, id string) (found journaled, 
 		}
 		at, messages, err := record.Read(raw)
 		if err != nil {
-			damaged = fmt.Errorf("read row %d of the journal: %w", seq, err)
+			damaged = fmt.Errorf("not found, but row %d of the journal cannot be read: %w", seq, err)
 			continue
 		}
 		found, ok = journaledOf(messages, born, id)
 		found.at = time.UnixMicro(at).UTC()
 	}
 	if err := errors.Join(rows.Close(), rows.Err()); err != nil || !ok {
-		return found, false, errors.Join(err, damaged)
+		return found, false, cmp.Or(err, damaged)
 	}
 	found.disabled, err = readDisabled(ctx, q)
 	return found, err == nil, err

@@ -45,9 +45,10 @@ func scanDelivery(row scanner) (d deliveryRow, err error) {
 }
 
 // Message reads one message with its headers, its body and its deliveries. ErrNotFound: there is none of that id. While
-// rows cannot be made, as when the disk is full, it shows what the journal says: see doc.go.
+// rows cannot be made, as when the disk is full, it shows what the journal says: see doc.go. Once a row of the journal has
+// turned out to be damaged, the error about an id that is nowhere else names that row instead.
 func (s *Store) Message(ctx context.Context, id string) (m Message, err error) {
-	err = s.byID(ctx, "message "+id, func(r reader, journal bool) (ok bool, err error) {
+	err = s.byID(ctx, "message", id, func(r reader, journal bool) (ok bool, err error) {
 		if m, ok, err = messageByID(ctx, r, id); err == nil && !ok {
 			m, ok, err = s.engine.folds().message(ctx, r, id)
 		}
@@ -60,16 +61,16 @@ func (s *Store) Message(ctx context.Context, id string) (m Message, err error) {
 }
 
 // byID looks for what has an id in all places where it may be, as of one moment. The journal is one of them only while it
-// cannot be unfolded.
-func (s *Store) byID(ctx context.Context, what string, read func(r reader, journal bool) (ok bool, err error)) error {
+// cannot be unfolded, or not all of it.
+func (s *Store) byID(ctx context.Context, what, id string, read func(r reader, journal bool) (ok bool, err error)) error {
 	unfolded := s.settled(ctx)
 	if unfolded != nil && (ctx.Err() != nil || errors.Is(unfolded, errStopped)) {
 		return unfolded
 	}
 	return s.snapshot(ctx, func(r reader) error {
-		ok, err := read(r, unfolded != nil)
+		ok, err := read(r, unfolded != nil || s.engine.log().broken())
 		if err == nil && !ok {
-			err = fmt.Errorf("%w: %s", ErrNotFound, what)
+			err = s.engine.log().missing(ctx, r, what, id)
 		}
 		return err
 	})
@@ -98,7 +99,7 @@ func messageByID(ctx context.Context, r reader, id string) (Message, bool, error
 // cannot be made it shows what the journal says, as [Store.Message] does; an attempt whose outcome cannot be recorded is
 // under way there.
 func (s *Store) Delivery(ctx context.Context, id string) (d Delivery, attempts []Attempt, err error) {
-	err = s.byID(ctx, "delivery "+id, func(r reader, journal bool) (ok bool, err error) {
+	err = s.byID(ctx, "delivery", id, func(r reader, journal bool) (ok bool, err error) {
 		if d, attempts, ok, err = deliveryByID(ctx, r, id); err == nil && !ok {
 			d, attempts, ok, err = s.engine.folds().delivery(ctx, r, id)
 		}

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,16 +29,28 @@ type journaled struct {
 // findJournaled finds the message in the journal that has an id, or a delivery of that id. It looks through all of the
 // journal, which has no index of them. A row that is damaged is an error only if no other has it.
 func findJournaled(ctx context.Context, q querier, id string) (found journaled, ok bool, err error) {
+	if found, ok, err = searchJournal(ctx, q, id); err == nil && ok {
+		found.disabled, err = readDisabled(ctx, q)
+	}
+	return found, ok && err == nil, err
+}
+
+func searchJournal(ctx context.Context, q querier, id string) (found journaled, ok bool, err error) {
 	rows, err := q.query(ctx, selectJournaled)
 	if err != nil {
 		return found, false, err
 	}
 	var damaged error
+	defer func() {
+		if err = errors.Join(err, rows.Close(), rows.Err()); err == nil && !ok {
+			err = damaged
+		}
+	}()
 	for !ok && rows.Next() {
 		var seq int64
 		var raw, born []byte
 		if err := rows.Scan(&seq, &raw, &born); err != nil {
-			return found, false, errors.Join(err, rows.Close())
+			return found, false, err
 		}
 		at, messages, err := record.Read(raw)
 		if err != nil {
@@ -49,11 +60,7 @@ func findJournaled(ctx context.Context, q querier, id string) (found journaled, 
 		found, ok = journaledOf(messages, born, id)
 		found.at = time.UnixMicro(at).UTC()
 	}
-	if err := errors.Join(rows.Close(), rows.Err()); err != nil || !ok {
-		return found, false, cmp.Or(err, damaged)
-	}
-	found.disabled, err = readDisabled(ctx, q)
-	return found, err == nil, err
+	return found, ok, nil
 }
 
 // journaledOf finds a message among those of one row. born tells of each delivery of the row whether it was claimed later.

@@ -48,8 +48,9 @@
 //   - Config.DisableAfter disables a target that has failed for days, in the transaction that records the last failure.
 //     The time since when it fails is a column of the target's row: neither a restart nor another process loses it.
 //
-// DispatcherConfig.TargetChanged is told of all that. What waits behind the head of an ordering key is taken out of the
-// index of what is due, so that claims do not pass over it; and a target without work is looked at by nobody.
+// DispatcherConfig.TargetChanged is told of all that, and what DispatcherConfig.Announce says of a target that is disabled is
+// appended with it. What waits behind the head of an ordering key is taken out of the index of what is due, so that claims
+// do not pass over it; and a target without work is looked at by nobody.
 //
 // # What is kept
 //

@@ -167,6 +167,9 @@ func (w *writer) transact(ctx context.Context, f func(context.Context, *txn) err
 		return fmt.Errorf("%w: %w", errNotBegun, err)
 	}
 	defer s.release()
+	if w.journal != nil {
+		defer w.journal.setAside()
+	}
 	t := newTxn(w.engine, s, w.shard)
 	t.offers, t.health, t.crowd = w.wake.offers, w.wake.health, w.crowd.Load()
 	if t.now, err = s.begin(ctx); err != nil {

@@ -12,7 +12,7 @@ import (
 type DispatcherConfig struct {
 	Resolver Resolver                     // asked again for every target when targets change, and at Wake
 	Observe  func(Observation)            // called after an attempt's outcome is committed; from several goroutines, and must not block
-	Log      func(what string, err error) // faults of the engine itself
+	Log      func(what string, err error) // faults of the engine itself; a row of the journal that is damaged, once
 	Poll     time.Duration                // the longest time between two looks for due work: 1 s
 	Breaker  Breaker                      // of every target outside the database
 
@@ -24,6 +24,12 @@ type DispatcherConfig struct {
 	// TargetChanged is told when a target's breaker opens or closes in this process, and when the engine has disabled a
 	// target. It is called from several goroutines, the writer's among them: it must not block, nor call the store.
 	TargetChanged func(TargetChange)
+
+	// Announce, if there is one, answers messages that tell that the engine disables a target. They are appended in the
+	// transaction that does: both happen or neither, and if neither, the attempt that led to it is made again. It is called
+	// by the writer, perhaps again after a rollback, so it must not block, call the store or have an effect. What is
+	// invalid of what it answers is told to Log, and the target is disabled without it.
+	Announce func(TargetChange) []Draft
 }
 
 // Dispatcher claims due deliveries and has their runners perform them: the one path for first attempts and

@@ -48,8 +48,9 @@
 //   - Config.DisableAfter disables a target that has failed for days, in the transaction that records the last failure.
 //     The time since when it fails is a column of the target's row: neither a restart nor another process loses it.
 //
-// DispatcherConfig.TargetChanged is told of all that. What waits behind the head of an ordering key is taken out of the
-// index of what is due, so that claims do not pass over it; and a target without work is looked at by nobody.
+// DispatcherConfig.TargetChanged is told of all that, and what DispatcherConfig.Announce says of a target that is disabled is
+// appended with it. What waits behind the head of an ordering key is taken out of the index of what is due, so that claims
+// do not pass over it; and a target without work is looked at by nobody.
 //
 // # What is kept
 //
@@ -116,8 +117,15 @@
 // row, packed, and dealt with a little later, many messages in one commit, where possible together with the outcomes of the
 // first attempts. What is in the journal is accepted: it is on disk, counts in [Store.Stats] and as a duplicate, and
 // survives a crash. Who asks for a message or a delivery by its id waits until that is done; lists wait for up to 5 s and may
-// lag while more is appended than can be worked off. Effects then get a tenth of the writer's time, until 262,144 messages
-// or 256 MiB wait or the oldest has waited for 10 s; from then on no more is accepted than can be worked off.
+// lag while more is appended than can be worked off. While it cannot be done, because the disk is full or read-only, what is
+// asked for by its id is shown as the journal has it, pending or delivering, and lists lag.
+//
+// A row of the journal that turns out to be damaged is set aside: its messages count as what they were, their keys are not
+// accepted anew, DispatcherConfig.Log and whoever asks for one of them are told which row it is, and everything else goes
+// on. No store opens with such a row, until it has been restored or taken out by hand.
+//
+// While a crowd appends, effects get a tenth of the writer's time, until 262,144 messages or 256 MiB wait or the oldest has
+// waited for 10 s; from then on no more is accepted than can be worked off.
 //
 // # What is folded
 //

@@ -117,6 +117,9 @@ func (s *Store) snapshot(ctx context.Context, read func(reader) error) (err erro
 }
 
 func (r reader) row(ctx context.Context, query string, args ...any) *sql.Row {
+	if r.tx != nil {
+		return r.tx.QueryRowContext(ctx, r.to(query), args...)
+	}
 	return r.db.QueryRowContext(ctx, r.to(query), args...)
 }
 

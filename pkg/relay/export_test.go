@@ -15,6 +15,9 @@ func Points(journal bool) []string {
 	return all
 }
 
+// BeforeRows is the point before the commit that gives the messages of the journal their rows.
+const BeforeRows = string(beforeRows)
+
 // AmidReading is the point between the two queries of a list, or of a bulk operation's bounds.
 const AmidReading = string(amidReading)
 

@@ -149,11 +149,11 @@ func (f *folded) attempt(i, k int) Attempt {
 }
 
 // message reads one by its id.
-func (a *folds) message(ctx context.Context, id string) (m Message, ok bool, err error) {
+func (a *folds) message(ctx context.Context, q querier, id string) (m Message, ok bool, err error) {
 	if a == nil {
 		return m, false, nil
 	}
-	f, i, ok, err := findFolded(ctx, a.callers, id)
+	f, i, ok, err := findFolded(ctx, q, id)
 	if err != nil || !ok || f.messages[i].ID != id {
 		return m, false, err
 	}
@@ -161,11 +161,11 @@ func (a *folds) message(ctx context.Context, id string) (m Message, ok bool, err
 }
 
 // delivery reads one by its id, with its attempt.
-func (a *folds) delivery(ctx context.Context, id string) (d Delivery, attempts []Attempt, ok bool, err error) {
+func (a *folds) delivery(ctx context.Context, q querier, id string) (d Delivery, attempts []Attempt, ok bool, err error) {
 	if a == nil {
 		return d, nil, false, nil
 	}
-	f, i, ok, err := findFolded(ctx, a.callers, id)
+	f, i, ok, err := findFolded(ctx, q, id)
 	if err != nil || !ok {
 		return d, nil, false, err
 	}

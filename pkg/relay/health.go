@@ -22,13 +22,13 @@ const (
 	TargetDisabled TargetEvent = "disabled" // it said so, or it has failed for too long; its deliveries are paused
 )
 
-// TargetChange tells what happened to a target, after that is committed.
+// TargetChange tells what happened to a target, or in DispatcherConfig.Announce what is about to.
 type TargetChange struct {
 	TargetID string
 	Event    TargetEvent
 	Reason   string    // for people
 	Until    time.Time // when an opened one is tried again; zero otherwise
-	At       time.Time
+	At       time.Time // by the database's clock, where the engine disabled it
 }
 
 // health is what this process knows of how long targets have been failing. What counts is in the database: this only
@@ -153,14 +153,22 @@ func (t *txn) judgeFailures(ctx context.Context, target string, of []*result) er
 	return t.disable(ctx, last, disableFailing, cut(reason, maxError), target, now-t.health.limit.Microseconds())
 }
 
-// disable disables the target of a result unless it is disabled already, and notes with the result that it did.
+// disable disables the target of a result unless it is disabled already, notes with the result that it did, and appends
+// what announces it.
 func (t *txn) disable(ctx context.Context, r *result, query, reason string, args ...any) error {
 	n, err := t.changed(ctx, query, append([]any{reason}, args...)...)
-	if err == nil && n > 0 {
-		r.disabled = reason
-		t.targetsChanged = true
+	if err != nil || n == 0 {
+		return err
 	}
-	return err
+	t.targetsChanged = true
+	r.disabled = &TargetChange{TargetID: r.claimed.delivery.TargetID, Event: TargetDisabled, Reason: reason, At: t.now.UTC()}
+	if r.announce == nil {
+		return nil
+	}
+	if drafts := r.announce(*r.disabled); len(drafts) > 0 {
+		return t.engine.stage(ctx, t, drafts)
+	}
+	return nil
 }
 
 // readFailing learns what other processes, or this one before it was started anew, know of targets that fail. Where an

@@ -18,7 +18,7 @@ import (
 // about the journal speak of a message's rows, they mean either.
 //
 // What is in the journal is accepted: it is on disk, its dedupe keys count, and whoever reads waits until everything
-// appended before has been unfolded. Only where one process owns the database, and only the writer's goroutine uses
+// appended before has been unfolded, or reads it there (see journal_read.go) if it cannot be. Only where one process owns the database, and only the writer's goroutine uses
 // it, but for what says otherwise.
 const (
 	journalCrowd    = 8                // appends in one commit from which on they go through the journal
@@ -49,6 +49,9 @@ type group struct {
 	remote  bool      // some of those are attempts outside of the database
 	bornAt  time.Time // when they were
 	done    bool      // its rows are there
+
+	damage    error // its row cannot be read: see journal_damage.go
+	unindexed bool  // and its messages' ids are not known
 }
 
 // place is where a message or a delivery is in the journal.
@@ -77,12 +80,17 @@ type journal struct {
 	pressed  bool // see press
 	stalled  bool // there was nothing to do for it; something has to change first
 
+	damaged []*group // not to be read; none of them is among the groups after the transaction that found out
+	aside   int      // how many of those are not
+
 	nudge chan struct{} // something has changed that the writer does not know of
 
 	appended atomic.Int64 // last; any goroutine may read it
 	unfolded atomic.Int64 // the rows of everything up to here are there
 	mu       sync.Mutex
 	readers  []reading
+	untold   []error      // damage, for report
+	torn     atomic.Bool  // there is something damaged; any goroutine may read it
 	view     sync.RWMutex // held while a commit moves something between the journal and the rows
 }
 
@@ -119,11 +127,13 @@ func (j *journal) find(hash uint64) (place, bool) {
 	if !ok {
 		return place{}, false
 	}
-	i, ok := slices.BinarySearchFunc(j.groups, int64(s>>spotBits), func(g *group, seq int64) int { return cmp.Compare(g.seq, seq) })
-	if !ok {
-		return place{}, false
+	seq, entry := int64(s>>spotBits), int(s&(1<<spotBits-1))
+	i, ok := slices.BinarySearchFunc(j.groups, seq, func(g *group, seq int64) int { return cmp.Compare(g.seq, seq) })
+	if ok {
+		return place{group: j.groups[i], entry: entry}, true
 	}
-	return place{group: j.groups[i], entry: int(s & (1<<spotBits - 1))}, true
+	g, ok := j.lost(seq)
+	return place{group: g, entry: entry}, ok
 }
 
 func newJournal(lease time.Duration) *journal {
@@ -271,7 +281,13 @@ func (j *journal) remove(groups []*group) {
 		j.groups[n] = nil
 		n++
 	}
-	if j.groups = j.groups[n:]; len(j.groups) == 0 {
+	j.groups = j.groups[n:]
+	j.moved()
+}
+
+// moved takes note that the first of the groups is another one.
+func (j *journal) moved() {
+	if len(j.groups) == 0 {
 		j.groups = nil
 		j.unfolded.Store(j.last)
 	} else {

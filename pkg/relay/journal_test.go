@@ -176,8 +176,8 @@ func TestJournal_WhatWasAcceptedIsSeen(t *testing.T) {
 const refusing = `CREATE TRIGGER refuse BEFORE INSERT ON deliveries WHEN (SELECT on_completion FROM fault) = 2
   BEGIN SELECT RAISE(FAIL, 'fault: no rows'); END;`
 
-// TestJournal_KeepsWhatCannotBeUnfolded: what was accepted stays in the journal until its rows can be made, and whoever
-// reads is told of the failure rather than shown less.
+// TestJournal_KeepsWhatCannotBeUnfolded: what was accepted stays in the journal until its rows can be made, and can be read
+// there by its id.
 func TestJournal_KeepsWhatCannotBeUnfolded(t *testing.T) {
 	t.Parallel()
 	f := open(t, journaled, func(c *relay.Config) { c.Migrations = append(c.Migrations, migration("refusing", refusing)) })
@@ -186,17 +186,19 @@ func TestJournal_KeepsWhatCannotBeUnfolded(t *testing.T) {
 	all := f.crowd(8, 10, func(c, i int) relay.Draft {
 		return relay.Draft{Source: "s", Type: "t", DedupeKey: fmt.Sprint(c, i), Targets: []string{"a"}}
 	})
-	if _, err := f.Message(t.Context(), all[0].ID); err == nil || !strings.Contains(err.Error(), "fault: no rows") {
-		t.Errorf("reading while rows cannot be made: %v", err)
+	if err := f.Settled(t.Context()); err == nil || !strings.Contains(err.Error(), "fault: no rows") {
+		t.Errorf("rows can be made: %v", err)
+	}
+	for _, r := range all {
+		if d := f.only(r.ID); d.State != relay.Pending || d.TargetID != "a" {
+			t.Errorf("while its rows cannot be made: %+v", d)
+		}
 	}
 	if stats := must(f.Stats(t.Context()))(t); stats.Messages != 80 {
 		t.Errorf("stats: %+v", stats)
 	}
 	f.exec(`UPDATE fault SET on_completion = 0`)
-	eventually(t, "the rows are there", func() bool {
-		_, err := f.Message(context.Background(), all[0].ID)
-		return err == nil
-	})
+	eventually(t, "the rows are there", func() bool { return f.Settled(context.Background()) == nil })
 	f.balanced()
 }
 

@@ -44,28 +44,42 @@ func scanDelivery(row scanner) (d deliveryRow, err error) {
 	return d, err
 }
 
-// Message reads one message with its headers, its body and its deliveries. ErrNotFound: there is none of that id.
-func (s *Store) Message(ctx context.Context, id string) (Message, error) {
-	if err := s.settled(ctx); err != nil {
-		return Message{}, err
-	}
-	m, ok, err := s.messageRow(ctx, id)
-	if err == nil && !ok {
-		m, ok, err = s.engine.folds().message(ctx, id)
-	}
-	if err == nil && !ok { // it may have been thawed between the two
-		m, ok, err = s.messageRow(ctx, id)
-	}
-	if err == nil && !ok {
-		err = fmt.Errorf("%w: message %s", ErrNotFound, id)
-	}
+// Message reads one message with its headers, its body and its deliveries. ErrNotFound: there is none of that id. While
+// rows cannot be made, as when the disk is full, it shows what the journal says: see doc.go. Once a row of the journal has
+// turned out to be damaged, the error about an id that is nowhere else names that row instead.
+func (s *Store) Message(ctx context.Context, id string) (m Message, err error) {
+	err = s.byID(ctx, "message", id, func(r reader, journal bool) (ok bool, err error) {
+		if m, ok, err = messageByID(ctx, r, id); err == nil && !ok {
+			m, ok, err = s.engine.folds().message(ctx, r, id)
+		}
+		if err == nil && !ok && journal {
+			m, ok, err = journaledMessage(ctx, r, id)
+		}
+		return ok, err
+	})
 	return m, err
 }
 
-func (s *Store) messageRow(ctx context.Context, id string) (Message, bool, error) {
+// byID looks for what has an id in all places where it may be, as of one moment. The journal is one of them only while it
+// cannot be unfolded, or not all of it.
+func (s *Store) byID(ctx context.Context, what, id string, read func(r reader, journal bool) (ok bool, err error)) error {
+	unfolded := s.settled(ctx)
+	if unfolded != nil && (ctx.Err() != nil || errors.Is(unfolded, errStopped)) {
+		return unfolded
+	}
+	return s.snapshot(ctx, func(r reader) error {
+		ok, err := read(r, unfolded != nil || s.engine.log().broken())
+		if err == nil && !ok {
+			err = s.engine.log().missing(ctx, r, what, id)
+		}
+		return err
+	})
+}
+
+func messageByID(ctx context.Context, r reader, id string) (Message, bool, error) {
 	var m messageRow
 	var created int64
-	err := s.callers.row(ctx, selectMessage+`, m.headers, m.body FROM messages m WHERE m.id = ?`, id).
+	err := r.row(ctx, selectMessage+`, m.headers, m.body FROM messages m WHERE m.id = ?`, id).
 		Scan(&m.seq, &m.ID, &m.Source, &m.Type, &m.DedupeKey, &m.OrderingKey, &m.Tenant, &created, &m.Headers, &m.Body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Message{}, false, nil
@@ -74,40 +88,38 @@ func (s *Store) messageRow(ctx context.Context, id string) (Message, bool, error
 		return Message{}, false, err
 	}
 	m.CreatedAt = time.UnixMicro(created).UTC()
-	all, err := withDeliveries(ctx, s.callers, []messageRow{m})
+	all, err := withDeliveries(ctx, r, []messageRow{m})
 	if err != nil {
 		return Message{}, false, err
 	}
 	return all[0], true, nil
 }
 
-// Delivery reads one delivery and its attempts, the first one first. ErrNotFound: there is none of that id.
-func (s *Store) Delivery(ctx context.Context, id string) (Delivery, []Attempt, error) {
-	if err := s.settled(ctx); err != nil {
-		return Delivery{}, nil, err
-	}
-	d, attempts, ok, err := s.deliveryRow(ctx, id)
-	if err == nil && !ok {
-		d, attempts, ok, err = s.engine.folds().delivery(ctx, id)
-	}
-	if err == nil && !ok { // it may have been thawed between the two
-		d, attempts, ok, err = s.deliveryRow(ctx, id)
-	}
-	if err == nil && !ok {
-		err = fmt.Errorf("%w: delivery %s", ErrNotFound, id)
-	}
+// Delivery reads one delivery and its attempts, the first one first. ErrNotFound: there is none of that id. While rows
+// cannot be made it shows what the journal says, as [Store.Message] does; an attempt whose outcome cannot be recorded is
+// under way there.
+func (s *Store) Delivery(ctx context.Context, id string) (d Delivery, attempts []Attempt, err error) {
+	err = s.byID(ctx, "delivery", id, func(r reader, journal bool) (ok bool, err error) {
+		if d, attempts, ok, err = deliveryByID(ctx, r, id); err == nil && !ok {
+			d, attempts, ok, err = s.engine.folds().delivery(ctx, r, id)
+		}
+		if err == nil && !ok && journal {
+			d, ok, err = journaledDelivery(ctx, r, id)
+		}
+		return ok, err
+	})
 	return d, attempts, err
 }
 
-func (s *Store) deliveryRow(ctx context.Context, id string) (Delivery, []Attempt, bool, error) {
-	d, err := scanDelivery(s.callers.row(ctx, selectDelivery+` WHERE d.id = ?`, id))
+func deliveryByID(ctx context.Context, r reader, id string) (Delivery, []Attempt, bool, error) {
+	d, err := scanDelivery(r.row(ctx, selectDelivery+` WHERE d.id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Delivery{}, nil, false, nil
 	}
 	if err != nil {
 		return Delivery{}, nil, false, err
 	}
-	rows, err := s.callers.query(ctx, selectAttempts, d.seq)
+	rows, err := r.query(ctx, selectAttempts, d.seq)
 	if err != nil {
 		return Delivery{}, nil, false, err
 	}
@@ -120,8 +132,8 @@ func (s *Store) deliveryRow(ctx context.Context, id string) (Delivery, []Attempt
 	return d.Delivery, attempts, err == nil, err
 }
 
-// Messages lists messages, newest first, with their deliveries but without headers and bodies. ErrInvalid:
-// the filter's state, the limit or the cursor is none.
+// Messages lists messages, newest first, with their deliveries but without headers and bodies. What was appended while its
+// rows cannot be made is listed once they can. ErrInvalid: the filter's state, the limit or the cursor is none.
 func (s *Store) Messages(ctx context.Context, f MessageFilter, p Page) (items []Message, next string, err error) {
 	c := conditions{column: "m.seq"}
 	c.equal("m.source", f.Source)
@@ -201,7 +213,8 @@ func withDeliveries(ctx context.Context, r reader, found []messageRow) ([]Messag
 	return items, err
 }
 
-// Deliveries lists deliveries, newest first. ErrInvalid: the filter's state, the limit or the cursor is none.
+// Deliveries lists deliveries, newest first; what was appended while its rows cannot be made, once they can. ErrInvalid: the
+// filter's state, the limit or the cursor is none.
 func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter, p Page) (items []Delivery, next string, err error) {
 	c := conditions{column: "d.seq"}
 	var states []State

@@ -12,6 +12,9 @@ func (d *Dispatcher) housekeep() {
 	if _, err := d.store.sweep(d.attempts); err != nil {
 		d.cfg.Log("sweep expired leases", err)
 	}
+	for _, err := range d.store.engine.log().report() {
+		d.cfg.Log("set aside what is damaged", err)
+	}
 	d.refreshService()
 	d.refreshChanged()
 	if err := d.store.readFailing(d.attempts); err != nil {

@@ -32,7 +32,7 @@ func (t *txn) lookUp(ctx context.Context, id string) (d stored, err error) {
 		}
 	}
 	if errors.Is(err, sql.ErrNoRows) {
-		err = fmt.Errorf("%w: delivery %s", ErrNotFound, id)
+		err = t.engine.log().missing(ctx, t, "delivery", id)
 	}
 	return d, err
 }

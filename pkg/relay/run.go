@@ -128,7 +128,9 @@ func (n *notDelivered) Error() string { return "relay: effect answered other tha
 func (d *Dispatcher) apply(runner Runner, k *task) {
 	r := d.result(k)
 	delivered := func(out Outcome, began time.Time) *result {
-		return &result{task: k, schedule: r.schedule, outcome: out, started: began, took: d.store.cfg.Now().Sub(began)}
+		return &result{
+			task: k, schedule: r.schedule, announce: r.announce, outcome: out, started: began, took: d.store.cfg.Now().Sub(began),
+		}
 	}
 	o := newEffectOp(func(ctx context.Context, u *userTx) (*result, error) {
 		began := d.store.cfg.Now()
@@ -197,7 +199,20 @@ func (d *Dispatcher) over(k *task) {
 }
 
 func (d *Dispatcher) result(k *task) *result {
-	return &result{task: k, schedule: d.store.cfg.Schedule, started: d.store.cfg.Now()}
+	return &result{task: k, schedule: d.store.cfg.Schedule, announce: d.announce, started: d.store.cfg.Now()}
+}
+
+// announce prepares the messages that tell of a change.
+func (d *Dispatcher) announce(change TargetChange) []*prepared {
+	if d.cfg.Announce == nil {
+		return nil
+	}
+	drafts, err := d.store.prepare(d.cfg.Announce(change))
+	if err != nil {
+		d.cfg.Log("announce that a target is disabled", fmt.Errorf("%s: %w", change.TargetID, err))
+		return nil
+	}
+	return drafts
 }
 
 // record queues an outcome for the next commit. The attempt's slot is free meanwhile; Stop waits for it.
@@ -225,10 +240,8 @@ func (d *Dispatcher) record(r *result) {
 // observe tells what is committed.
 func (d *Dispatcher) observe(r *result) {
 	d.cfg.Observe(Observation{Job: r.job, Outcome: r.outcome, Duration: r.took, State: r.state, NextAt: r.nextAt})
-	if r.disabled != "" {
-		d.cfg.TargetChanged(TargetChange{
-			TargetID: r.job.Delivery.TargetID, Event: TargetDisabled, Reason: r.disabled, At: d.store.cfg.Now(),
-		})
+	if r.disabled != nil {
+		d.cfg.TargetChanged(*r.disabled)
 	}
 }
 

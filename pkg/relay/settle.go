@@ -21,6 +21,7 @@ type result struct {
 	lane     *lane // nil for an effect
 	outcome  Outcome
 	schedule Schedule
+	announce func(TargetChange) []*prepared // nil: nothing tells that its target is disabled
 	started  time.Time
 	took     time.Duration
 
@@ -30,7 +31,7 @@ type result struct {
 	// What recording it made of the delivery. err is ErrLeaseLost when somebody else holds it by now.
 	state    State
 	nextAt   time.Time
-	disabled string // not empty: its target was disabled by it, for this reason
+	disabled *TargetChange // its target was disabled by it
 	err      error
 }
 
@@ -84,7 +85,7 @@ func (t *txn) conclude(from State, r *result) {
 	if r.claimed.orderingKey != "" { // it is free now, and the claim after this attempt may have come too early
 		t.due[target] = struct{}{}
 	}
-	r.disabled = ""
+	r.disabled = nil
 	t.concluded = append(t.concluded, r)
 }
 

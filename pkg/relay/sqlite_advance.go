@@ -42,8 +42,10 @@ func (e *sqliteEngine) advance(ctx context.Context, t *txn, all bool) (progress 
 			break
 		}
 		if !g.offered && !all {
-			if err := e.decode(ctx, t, g); err != nil {
+			if ok, err := e.readable(ctx, t, g); err != nil {
 				return progress, err
+			} else if !ok {
+				continue
 			}
 			switch e.chance(t, g) {
 			case chanceLater:
@@ -77,8 +79,10 @@ func (e *sqliteEngine) ahead(ctx context.Context, t *txn) error {
 		if g.offered || slices.Contains(t.unfolded, g) || slices.Contains(t.offering, g) {
 			continue
 		}
-		if err := e.decode(ctx, t, g); err != nil {
+		if ok, err := e.readable(ctx, t, g); err != nil {
 			return err
+		} else if !ok {
+			continue
 		}
 		if e.chance(t, g) != chanceNow {
 			return nil

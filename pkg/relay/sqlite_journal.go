@@ -246,6 +246,9 @@ func (e *sqliteEngine) free(ctx context.Context, t *txn, p *prepared) error {
 	if t.keys[h] != nil || inJournal {
 		return errTaken
 	}
+	if err := e.journal.mayHave(p.ID); err != nil {
+		return err
+	}
 	if err := e.unused(ctx, t, p.ID); err != nil {
 		return err
 	}
@@ -272,12 +275,15 @@ func (e *sqliteEngine) indexIDs(ctx context.Context, t *txn) error {
 	}
 	for _, g := range e.journal.groups {
 		entries, err := e.entries(ctx, t, g)
-		if err != nil {
+		if err != nil && g.damage == nil {
 			return err
 		}
 		for i := range entries {
 			e.journal.keys[e.journal.hash("", entries[i].ID)] = place{group: g, entry: i}.spot()
 		}
+	}
+	for _, g := range e.journal.damaged {
+		g.unindexed = true
 	}
 	e.journal.ids = true
 	return nil
@@ -314,20 +320,31 @@ func (e *sqliteEngine) decode(ctx context.Context, t *txn, g *group) (err error)
 	return err
 }
 
+// readable is decode, and says whether it could be done. One that is damaged is no error.
+func (e *sqliteEngine) readable(ctx context.Context, t *txn, g *group) (bool, error) {
+	err := e.decode(ctx, t, g)
+	if g.damage != nil {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // entries reads those of a group.
 func (e *sqliteEngine) entries(ctx context.Context, t *txn, g *group) ([]entry, error) {
-	if g.entries != nil {
-		return g.entries, nil
+	if g.entries != nil || g.damage != nil {
+		return g.entries, g.damage
 	}
-	raw := g.record
+	raw, err := g.record, error(nil)
 	if raw == nil {
-		if err := t.scan(ctx, selectJournal, []any{g.seq}, &raw); err != nil {
-			return nil, fmt.Errorf("read row %d of the journal: %w", g.seq, err)
-		}
+		err = t.scan(ctx, selectJournal, []any{g.seq}, &raw)
 	}
-	at, messages, err := record.Read(raw)
+	var at int64
+	var messages []record.Message
+	if err == nil {
+		at, messages, err = record.Read(raw)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read row %d of the journal: %w", g.seq, err)
+		return nil, e.journal.damagedAs(g, err)
 	}
 	g.at, g.messages = at, len(messages)
 	entries := make([]entry, len(messages))

@@ -21,8 +21,10 @@ func (e *sqliteEngine) append(ctx context.Context, t *txn, drafts []*prepared) e
 }
 
 // journaling says whether drafts go through the journal: while a crowd is there, and as long as anything is in it, so that
-// nothing overtakes what is.
-func (e *sqliteEngine) journaling(t *txn) bool { return t.crowd || !e.journal.empty() }
+// nothing overtakes what is. Only there the keys of what is damaged are known.
+func (e *sqliteEngine) journaling(t *txn) bool {
+	return t.crowd || !e.journal.empty() || len(e.journal.damaged) > 0
+}
 
 func (e *sqliteEngine) appendRows(ctx context.Context, t *txn, drafts []*prepared) error {
 	for _, p := range drafts {

@@ -30,19 +30,23 @@ func (e *sqliteEngine) unfoldAll(ctx context.Context, t *txn) error {
 }
 
 // unfold makes the rows of a group, with the outcomes that are known by now; those of its messages that are over are
-// folded instead.
+// folded instead. One that is damaged is passed over.
 func (e *sqliteEngine) unfold(ctx context.Context, t *txn, g *group) error {
 	if slices.Contains(t.unfolded, g) {
 		return nil
 	}
-	if err := e.decode(ctx, t, g); err != nil {
+	if ok, err := e.readable(ctx, t, g); !ok {
 		return err
 	}
 	f := &folding{folded: folded{seq: g.seq, message: e.lastMessage + 1, delivery: e.lastDelivery + 1, at: g.at}}
 	for i := range g.entries {
 		n := &g.entries[i]
 		e.place(n)
-		outcomes, over := t.foldable(g, n)
+		var outcomes []record.Outcome
+		over := false
+		if len(e.journal.damaged) == 0 { // what is folded comes before all that is not, and those are not
+			outcomes, over = t.foldable(g, n)
+		}
 		if f.add(n, outcomes); over {
 			t.fold(n)
 		} else if err := e.unfoldEntry(ctx, t, g, n); err != nil {

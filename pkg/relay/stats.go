@@ -21,12 +21,8 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	if err != nil {
 		return stats, err
 	}
-	rows, err := s.callers.query(ctx, selectDisabled)
+	disabled, err := readDisabled(ctx, s.callers)
 	if err != nil {
-		return stats, err
-	}
-	disabled := map[string]bool{}
-	if err := eachTarget(rows, func(id string) { disabled[id] = true }); err != nil {
 		return stats, err
 	}
 	for k, n := range counts {
@@ -45,6 +41,16 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 		}
 	}
 	return stats, nil
+}
+
+// readDisabled finds the targets that are disabled.
+func readDisabled(ctx context.Context, q querier) (map[string]bool, error) {
+	rows, err := q.query(ctx, selectDisabled)
+	if err != nil {
+		return nil, err
+	}
+	disabled := map[string]bool{}
+	return disabled, eachTarget(rows, func(id string) { disabled[id] = true })
 }
 
 // readTotals adds what is in the journal to what has its rows.

@@ -204,14 +204,14 @@ func (s *Store) readJournal(ctx context.Context) error {
 }
 
 // listWait is how long a list waits for what was appended before it. While more is appended than can be worked off, lists
-// may lag; what is asked for by its id is waited for.
+// may lag; what is asked for by its id is waited for. While rows cannot be made at all, lists show those that there are.
 const listWait = 5 * time.Second
 
-// mostlySettled is settled, for a while.
+// mostlySettled is settled, for a while, and unless rows cannot be made.
 func (s *Store) mostlySettled(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, listWait)
 	defer cancel()
-	if err := s.settled(bounded); err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
+	if err := s.settled(bounded); err != nil && (ctx.Err() != nil || errors.Is(err, errStopped)) {
 		return err
 	}
 	return nil

@@ -188,8 +188,6 @@ func (a *App) openEndpoints(ctx context.Context) error {
 func (a *App) startDelivering(context.Context) error {
 	sender := webhook.NewSender(&http.Client{Transport: a.transport}, "Signet/"+a.version)
 	a.reporter = trouble.New(a.endpoints, a.publisher, a.log)
-	a.reporter.Start()
-	a.later("tell of endpoints in trouble", func(context.Context) error { a.reporter.Stop(); return nil })
 	deliverer := deliver.New(a.endpoints, sender, nil)
 	a.dispatcher = relay.NewDispatcher(a.store, relay.DispatcherConfig{
 		Resolver: deliverer,
@@ -198,6 +196,7 @@ func (a *App) startDelivering(context.Context) error {
 		Log:      func(what string, err error) { a.log.Error("engine: "+what, zap.Error(err)) },
 
 		TargetChanged: a.reporter.Report,
+		Announce:      a.reporter.Announce,
 	})
 	a.endpoints.OnChange(a.dispatcher.Wake)
 	a.dispatcher.Start()

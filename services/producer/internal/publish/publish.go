@@ -9,6 +9,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -92,6 +93,21 @@ func (p *Publisher) Publish(ctx context.Context, pub Publication) ([]Receipt, er
 	}
 	return out, nil
 }
+
+// Drafts are the messages of a publication, for a transaction that is not the publisher's own. Its events are of types that
+// do not count in the ledger; the error says that one does, or is an [*InvalidError]. Key and Except hold, Domain does not.
+func (p *Publisher) Drafts(pub Publication) ([]relay.Draft, error) {
+	ready, err := p.prepare(pub)
+	if err == nil && len(ready.entries) > 0 {
+		err = errCounts
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ready.drafts, nil
+}
+
+var errCounts = errors.New("publish: an event that counts in the ledger goes through Publish")
 
 func (p *Publisher) store(ctx context.Context, pub Publication, ready prepared) (receipts []relay.Receipt, err error) {
 	if pub.Domain == nil {

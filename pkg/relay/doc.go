@@ -139,7 +139,8 @@
 // # What one message costs on SQLite
 //
 // Alone: one transaction for the message, its key, its delivery (born leased where the dispatcher has room, which saves a
-// claim) and the totals, and one for the outcome with its attempt: two fdatasyncs and about ten statements.
+// claim) and the totals, and one for the outcome with its attempt: two fdatasyncs and about ten statements. The outcome of
+// an attempt outside of the database waits up to 3 ms for others, or for any other transaction, to share one with.
 //
 // In a crowd of 128: a fiftieth of a transaction and of its fdatasync, a look at a filter in memory that nearly always
 // knows its key to be new (a Bloom filter of 10 bits a key, which a start reads in the background; until then, one look-up),

@@ -144,18 +144,25 @@ func TestDispatcher_DisablesInSpiteOfInvalidNews(t *testing.T) {
 	t.Parallel()
 	gone := relay.Permanent(errors.New("gone"))
 	gone.Disable = "it answered 410"
-	f := open(t, sqlite)
-	f.target("a")
-	f.append(relay.Draft{Targets: []string{"a"}})
-	told := make(chan error, 16)
-	d := relay.NewDispatcher(f.Store, relay.DispatcherConfig{
-		Resolver: runners{"a": answer(gone)}, Announce: func(relay.TargetChange) []relay.Draft { return []relay.Draft{{Type: news}} },
-		Log: func(_ string, err error) { told <- err },
-	})
-	d.Start()
-	defer f.stop(d)
-	if err := next(t, told); !errors.Is(err, relay.ErrInvalid) {
-		t.Error(err)
+	for name, announce := range map[string]func(relay.TargetChange) []relay.Draft{
+		"invalid":   func(relay.TargetChange) []relay.Draft { return []relay.Draft{{Type: news}} },
+		"panicking": func(relay.TargetChange) []relay.Draft { panic("invalid") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := open(t, sqlite)
+			f.target("a")
+			f.append(relay.Draft{Targets: []string{"a"}})
+			told := make(chan error, 16)
+			d := relay.NewDispatcher(f.Store, relay.DispatcherConfig{
+				Resolver: runners{"a": answer(gone)}, Announce: announce, Log: func(_ string, err error) { told <- err },
+			})
+			d.Start()
+			defer f.stop(d)
+			if err := next(t, told); !strings.Contains(err.Error(), "invalid") {
+				t.Error(err)
+			}
+			eventually(t, "it is disabled", func() bool { return !must(f.Target(t.Context(), "a"))(t).Enabled })
+		})
 	}
-	eventually(t, "it is disabled", func() bool { return !must(f.Target(t.Context(), "a"))(t).Enabled })
 }

@@ -37,7 +37,7 @@ func receipts(drafts []*prepared) []Receipt {
 // returns nil everything is on disk. ErrInvalid names the field of the draft that is wrong; ErrUnavailable
 // means that nothing was stored and that the same call may succeed later. When ctx ends first nothing was
 // stored either, unless the commit had begun: then its result is awaited. The drafts, and the memory they point to,
-// are the caller's again when it returns.
+// are the caller's again when it returns, but for the texts in Targets.
 //
 // On PostgreSQL the answer to a commit can be lost: with the connection, or because it does not come in time while the
 // server waits for a lock or its disk. The error is ErrUnavailable then too,

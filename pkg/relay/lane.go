@@ -20,7 +20,7 @@ const (
 // memory, but where messages are large no more than effectBytes for one lane, or what leastPrefetch makes of it.
 const (
 	effectPrefetch = 12
-	maxEffects     = 64 // of a target that is quick
+	maxEffects     = 32 // of a target that is quick
 	leastPrefetch  = 4
 	effectBytes    = 16 << 20
 )

@@ -54,13 +54,13 @@ func (r *results) wait(now time.Time) time.Duration {
 	return max(0, r.since.Add(outcomeTime).Sub(now))
 }
 
-// len is how many there are.
-func (r *results) len() int { return len(r.waiting) + int(r.n.Load()) }
+// len is how many there are. One may have been fetched before it was counted.
+func (r *results) len() int { return len(r.waiting) + max(0, int(r.n.Load())) }
 
-// fetch takes them out of the queue.
+// fetch takes them out of the queue, but no more than one commit takes: behind that, the queue is as long as it may be.
 func (r *results) fetch(now time.Time) {
 	n := int64(0)
-	for ; len(r.queue) > 0; n++ { // nobody else takes any
+	for ; len(r.queue) > 0 && len(r.waiting) < maxGroup; n++ { // nobody else takes any
 		if o := <-r.queue; o.take() {
 			r.waiting = append(r.waiting, o)
 		}

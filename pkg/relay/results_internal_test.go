@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"context"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -38,7 +40,7 @@ func TestResults_WaitForCompany(t *testing.T) {
 		t.Errorf("with enough of them it waits for %v", got)
 	}
 	r.fetch(noon)
-	if n := len(r.take(10)) + len(r.take(-1)) + len(r.take(maxGroup)); n != outcomeGroup {
+	if n := len(r.take(10)) + len(r.take(0)) + len(r.take(maxGroup)); n != outcomeGroup {
 		t.Errorf("%d were taken of %d", n, outcomeGroup)
 	}
 	r.put(outcomeOp())
@@ -55,6 +57,42 @@ func TestResults_OneWithAnOrderingKeyDoesNotWait(t *testing.T) {
 	}
 	if o.outcome.claimed.orderingKey = "k"; o.patient() {
 		t.Error("it waits")
+	}
+}
+
+// TestResults_OneThatIsFetchedBeforeItIsCounted: whoever sends it counts it after that, and tells nobody.
+func TestResults_OneThatIsFetchedBeforeItIsCounted(t *testing.T) {
+	t.Parallel()
+	r := newResults()
+	r.queue <- outcomeOp()
+	r.fetch(noon)
+	if got := r.wait(noon); got != outcomeTime {
+		t.Errorf("before it is counted it waits for %v", got)
+	}
+	r.came()
+	if got := r.wait(noon); got != outcomeTime || r.len() != 1 {
+		t.Errorf("after that %d wait for %v", r.len(), got)
+	}
+}
+
+// TestResults_AreBounded: what one commit does not take stays in the queue.
+func TestResults_AreBounded(t *testing.T) {
+	t.Parallel()
+	r := newResults()
+	for range maxGroup + 10 {
+		r.put(outcomeOp())
+	}
+	for _, want := range []int{maxGroup, 10} {
+		if r.fetch(noon); len(r.waiting) != want {
+			t.Errorf("%d were fetched, want %d", len(r.waiting), want)
+		}
+		if got := r.wait(noon); want == maxGroup && got != 0 {
+			t.Errorf("with so many it waits for %v", got)
+		}
+		r.take(maxGroup)
+	}
+	if got := r.wait(noon); got >= 0 {
+		t.Errorf("when all are taken it waits for %v", got)
 	}
 }
 
@@ -95,4 +133,35 @@ func TestResults_NoneIsForgotten(t *testing.T) {
 		r.fetch(time.Now())
 	}
 	group.Wait()
+}
+
+// TestWriter_ACrowdDoesNotShutOutcomesOut: they go with the next commit, however full it is.
+func TestWriter_ACrowdDoesNotShutOutcomesOut(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "crowd.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	ran, before := 0, make(chan int, 1) // the writer's
+	group := make([]*op, 3*maxGroup)
+	for i := range group {
+		group[i] = newOp(func(context.Context, *txn) error { ran++; return nil })
+	}
+	o := outcomeOp()
+	o.after = func(error) { before <- ran }
+	together(s, append([]*op{o}, group...)...)
+	select {
+	case n := <-before:
+		if n > maxGroup {
+			t.Errorf("%d operations came first", n)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it was not recorded")
+	}
+	for _, o := range group {
+		if err := <-o.done; err != nil {
+			t.Fatal(err)
+		}
+	}
 }

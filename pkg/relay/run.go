@@ -202,11 +202,17 @@ func (d *Dispatcher) result(k *task) *result {
 	return &result{task: k, schedule: d.store.cfg.Schedule, announce: d.announce, started: d.store.cfg.Now()}
 }
 
-// announce prepares the messages that tell of a change.
-func (d *Dispatcher) announce(change TargetChange) []*prepared {
+// announce prepares the messages that tell of a change. It is called by the writer, which must survive it.
+func (d *Dispatcher) announce(change TargetChange) (drafts []*prepared) {
 	if d.cfg.Announce == nil {
 		return nil
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			d.cfg.Log("announce that a target is disabled", fmt.Errorf("%s: panic: %v", change.TargetID, p))
+			drafts = nil
+		}
+	}()
 	drafts, err := d.store.prepare(d.cfg.Announce(change))
 	if err != nil {
 		d.cfg.Log("announce that a target is disabled", fmt.Errorf("%s: %w", change.TargetID, err))

@@ -285,7 +285,7 @@ func (w *writer) turn(first *op) {
 	w.results.fetch(began)
 	w.results.waiting = w.hold(w.results.waiting) // these cost no commit of their own
 	if len(engine) > 0 || w.courtesy.off || w.results.wait(began) == 0 {
-		engine = append(engine, w.results.take(maxGroup-len(engine))...)
+		engine = append(engine, w.results.take(maxGroup)...) // whatever else there is: a crowd must not shut them out
 	}
 	w.crowd.Store(w.courtesy.journaling(engine, began))
 	w.runEngine(w.hold(engine))
@@ -296,6 +296,7 @@ func (w *writer) turn(first *op) {
 		o := w.alone[i]
 		w.alone = slices.Delete(w.alone, i, i+1)
 		w.runEffects([]*op{o})
+		effects = gather(effects, w.effects, effectGroup)
 	} else {
 		effects = gather(effects, w.effects, effectGroup)
 		if process {

@@ -76,7 +76,13 @@ func (w *wreck) kill(name, point string) {
 	if strings.Contains(point, "rows") { // a thousand messages get them in one commit, while appends come first
 		visits = 3
 	}
-	env := []string{"RELAY_CHILD_POINT=" + point, fmt.Sprint("RELAY_CHILD_VISIT=", 1+rand.IntN(visits))}
+	w.killAt(name, point, 1+rand.IntN(visits))
+}
+
+// killAt lets a child work until it dies at a visit of a point, the first being 1.
+func (w *wreck) killAt(name, point string, visit int) {
+	w.t.Helper()
+	env := []string{"RELAY_CHILD_POINT=" + point, fmt.Sprint("RELAY_CHILD_VISIT=", visit)}
 	die := func(*exec.Cmd, string) {}
 	if point == "" {
 		point, die = anyMoment, killAfter(w.t, "done", 5, 250)

@@ -27,7 +27,7 @@ func crash(t *testing.T) *crashed {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "crashed.db")
 	w := &wreck{t: t, url: "sqlite:" + path, engine: sqlite, answered: map[string]map[string]string{}, called: map[string]bool{}, kills: map[string]int{}}
-	w.kill("life", "after the commit of an append, before its answer")
+	w.killAt("life", "after the commit of an append, before its answer", 50) // by then some were answered
 	c := &crashed{w: w, life: w.lives[0], path: path, files: map[string][]byte{}}
 	for _, ending := range []string{"", "-wal", "-shm"} {
 		content, err := os.ReadFile(path + ending)

@@ -70,12 +70,9 @@ func (r *results) fetch(now time.Time) {
 	}
 }
 
-// take is up to so many of those that were fetched.
-func (r *results) take(limit int) []*op {
-	n := max(0, min(limit, len(r.waiting)))
-	some := r.waiting[:n:n]
-	if r.waiting = r.waiting[n:]; len(r.waiting) == 0 {
-		r.waiting, r.since = nil, time.Time{}
-	}
-	return some
+// take is those that were fetched.
+func (r *results) take() []*op {
+	all := r.waiting
+	r.waiting, r.since = nil, time.Time{}
+	return all
 }

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestResults_WaitForCompany(t *testing.T) {
 		t.Errorf("with enough of them it waits for %v", got)
 	}
 	r.fetch(noon)
-	if n := len(r.take(10)) + len(r.take(0)) + len(r.take(maxGroup)); n != outcomeGroup {
+	if n := len(r.take()) + len(r.take()); n != outcomeGroup {
 		t.Errorf("%d were taken of %d", n, outcomeGroup)
 	}
 	r.put(outcomeOp())
@@ -89,7 +90,7 @@ func TestResults_AreBounded(t *testing.T) {
 		if got := r.wait(noon); want == maxGroup && got != 0 {
 			t.Errorf("with so many it waits for %v", got)
 		}
-		r.take(maxGroup)
+		r.take()
 	}
 	if got := r.wait(noon); got >= 0 {
 		t.Errorf("when all are taken it waits for %v", got)
@@ -107,7 +108,7 @@ func TestResults_NoneIsForgotten(t *testing.T) {
 			for k := range each {
 				r.put(outcomeOp())
 				if (i+k)%7 == 0 {
-					time.Sleep(time.Duration(k%50) * time.Microsecond)
+					runtime.Gosched()
 				}
 			}
 		})
@@ -117,7 +118,7 @@ func TestResults_NoneIsForgotten(t *testing.T) {
 		wait := r.wait(time.Now())
 		if wait == 0 {
 			r.fetch(time.Now())
-			got += len(r.take(maxGroup))
+			got += len(r.take())
 			continue
 		}
 		var due <-chan time.Time // none are known: only the nudge tells of one

@@ -13,7 +13,7 @@ import (
 
 // How much one commit may carry, and how much may wait for one.
 const (
-	maxGroup       = 512 // engine operations in one commit
+	maxGroup       = 512 // engine operations in one commit, and as many outcomes that nobody waits for
 	lingerGroup    = 32  // operations that wait: with fewer, a crowd is lingered for,
 	lingerTimes    = 3   // so many times,
 	lingerTime     = 300 * time.Microsecond
@@ -285,23 +285,22 @@ func (w *writer) turn(first *op) {
 	w.results.fetch(began)
 	w.results.waiting = w.hold(w.results.waiting) // these cost no commit of their own
 	if len(engine) > 0 || w.courtesy.off || w.results.wait(began) == 0 {
-		engine = append(engine, w.results.take(maxGroup)...) // whatever else there is: a crowd must not shut them out
+		engine = append(engine, w.results.take()...) // whatever else there is: a crowd must not shut them out
 	}
 	w.crowd.Store(w.courtesy.journaling(engine, began))
 	w.runEngine(w.hold(engine))
 	committed := time.Now()
 	w.courtesy.appended(engine, began, committed)
 	process := w.courtesy.wait(committed) <= 0
-	if i := w.nextAlone(process); i >= 0 {
+	i := w.nextAlone(process)
+	if i >= 0 {
 		o := w.alone[i]
 		w.alone = slices.Delete(w.alone, i, i+1)
 		w.runEffects([]*op{o})
-		effects = gather(effects, w.effects, effectGroup)
-	} else {
-		effects = gather(effects, w.effects, effectGroup)
-		if process {
-			effects = w.gatherProcessing(effects, w.courtesy.group(committed))
-		}
+	}
+	effects = gather(effects, w.effects, effectGroup)
+	if i < 0 && process {
+		effects = w.gatherProcessing(effects, w.courtesy.group(committed))
 	}
 	if w.journal == nil && len(effects) > 0 && effects[0].delivery { // here age alone says that too much waits
 		// The database's clock said when that was. Where this process's is far from it, effects do not give way.

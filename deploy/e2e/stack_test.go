@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -53,20 +54,22 @@ func (s *stack) publish(t *testing.T, variable string) string {
 	return "http://127.0.0.1:" + port
 }
 
-// freePort is a port that was free a moment ago.
+// freePort is a port that was free a moment ago, below those that systems give to connections and to listeners that
+// ask for any: tests beside this one do not take it meanwhile.
 func freePort(t *testing.T) string {
 	t.Helper()
 	var config net.ListenConfig
-	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		port := strconv.Itoa(16_384 + mathrand.IntN(16_384))
+		var l net.Listener
+		if l, err = config.Listen(t.Context(), "tcp", "127.0.0.1:"+port); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Fatal(err)
+	return ""
 }
 
 // compose runs docker compose on the shipped file.

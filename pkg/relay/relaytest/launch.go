@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -56,13 +57,17 @@ func launch() (*process, string, error) {
 	return p, address, nil
 }
 
-func freePort() (string, error) {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freePort is a port that was free a moment ago, below those that systems give to connections and to listeners that
+// ask for any: tests beside this one do not take it meanwhile.
+func freePort() (port string, err error) {
+	for range 100 {
+		port = strconv.Itoa(16_384 + mathrand.IntN(16_384))
+		var l net.Listener
+		if l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:"+port); err == nil {
+			return port, l.Close()
+		}
 	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, errors.Join(err, l.Close())
+	return "", err
 }
 
 // installed starts a server from binaries on this machine. exec.ErrNotFound: there are none.

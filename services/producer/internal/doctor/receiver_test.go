@@ -3,7 +3,6 @@ package doctor_test
 import (
 	"bufio"
 	"encoding/json"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,26 +32,13 @@ func buildReceiver(t *testing.T, dir string) string {
 	return binary
 }
 
-// freeAddress is for a receiver that would tell its public URL only.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	port, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := port.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return port.Addr().String()
-}
-
 // startReceiver builds and runs the real receiver until the test ends, and answers its address.
 func startReceiver(t *testing.T, variables ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	binary, address := buildReceiver(t, dir), freeAddress(t)
+	binary := buildReceiver(t, dir)
 	running := exec.Command(binary) //nolint:noctx // ended by the signal that is to end it
-	running.Env = append(variables, "LOG_FORMAT=json", "RECEIVER_ADDR="+address, "RECEIVER_ADMIN_ADDR=127.0.0.1:0",
+	running.Env = append(variables, "LOG_FORMAT=json", "RECEIVER_ADDR=127.0.0.1:0", "RECEIVER_ADMIN_ADDR=127.0.0.1:0",
 		"RECEIVER_DATABASE_URL=sqlite:"+filepath.Join(dir, "receiver.db"))
 	running.Dir = dir
 	log, err := running.StderrPipe()
@@ -62,14 +48,14 @@ func startReceiver(t *testing.T, variables ...string) string {
 	if err := running.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ready, ended := make(chan bool, 1), make(chan struct{})
+	ready, ended := make(chan string, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
 		defer close(ready)
 		for lines := bufio.NewScanner(log); lines.Scan(); {
-			var line struct{ Msg string }
+			var line struct{ Msg, Address string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
-				ready <- true
+				ready <- line.Address
 			}
 		}
 	}()
@@ -81,14 +67,15 @@ func startReceiver(t *testing.T, variables ...string) string {
 		}
 	})
 	select {
-	case ok := <-ready:
-		if !ok {
+	case address := <-ready:
+		if address == "" {
 			t.Fatal("the receiver does not start")
 		}
+		return "http://" + address
 	case <-time.After(30 * time.Second):
 		t.Fatal("the receiver is not ready")
 	}
-	return "http://" + address
+	return ""
 }
 
 // described is a scheme that no provider has.

@@ -59,7 +59,7 @@ func (a *App) announce() {
 		token = zap.String("token_file", a.cfg.TokenFile())
 	}
 	a.log.Info("admin API: http://"+reachable(a.AdminAddr())+"/api/openapi.json", token)
-	a.log.Info("ready", zap.String("version", a.options.Version), zap.String("database", a.cfg.DatabaseName()))
+	a.log.Info("ready", zap.String("version", a.options.Version), zap.String("address", a.Addr()), zap.String("database", a.cfg.DatabaseName()))
 }
 
 // reachable turns an address that is listened on into one to open on the same machine.

@@ -3,8 +3,8 @@ package command_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -74,37 +74,39 @@ func TestProgram_configuration(t *testing.T) {
 
 func TestProgram_serve(t *testing.T) {
 	t.Parallel()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	told, log, err := os.Pipe()
 	if err != nil {
-		t.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
 	environ := []string{
-		"RECEIVER_ADDR=" + addr, "RECEIVER_ADMIN_ADDR=127.0.0.1:0", "LOG_LEVEL=error", "WEBHOOK_SECRET=s",
+		"RECEIVER_ADDR=127.0.0.1:0", "RECEIVER_ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=json", "WEBHOOK_SECRET=s",
 		"RECEIVER_DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "r.db"),
 	}
-	if _, err := run(t, environ, "healthcheck"); err == nil {
-		t.Error("healthy before it runs")
-	}
-	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
-	defer stop()
 	done := make(chan error, 1)
-	go func() { done <- command.Program{Environ: environ, Out: os.Stderr, Log: os.Stderr}.Run(ctx) }()
-	for again := time.NewTicker(5 * time.Millisecond); ; {
-		if _, err = run(t, environ, "healthcheck"); err == nil || ctx.Err() != nil {
-			again.Stop()
-			break
+	go func() {
+		done <- command.Program{Environ: environ, Out: os.Stderr, Log: log}.Run(ctx)
+		_ = log.Close()
+	}()
+	var address string
+	for lines := json.NewDecoder(told); ; {
+		var line struct{ Msg, Address string }
+		if err := lines.Decode(&line); err != nil {
+			break // it has ended
 		}
-		<-again.C
+		if line.Msg == "ready" {
+			address = line.Address
+			if _, err := run(t, []string{"RECEIVER_ADDR=" + address}, "healthcheck"); err != nil {
+				t.Errorf("ready, but not healthy: %v", err)
+			}
+			stop()
+		}
 	}
-	if err != nil {
-		t.Errorf("never healthy: %v", err)
+	if err := <-done; err != nil || address == "" {
+		t.Errorf("serve at %q: %v", address, err)
 	}
-	stop()
-	if err := <-done; err != nil {
-		t.Errorf("serve: %v", err)
+	if _, err := run(t, []string{"RECEIVER_ADDR=" + address}, "healthcheck"); err == nil {
+		t.Error("healthy when it has ended")
 	}
 }

@@ -62,6 +62,11 @@ type Tx interface {
 
 // RemoteFunc performs one attempt at a target outside the database. It may run twice for one delivery: when
 // the process dies between the target's answer and its recording.
+//
+// Its context ends with the lease (or earlier, see [Runner.Within]), and when [Dispatcher.Stop] aborts attempts. To wait
+// for it costs more than most of what an attempt does in memory. Who keeps to the deadline by other means, as a connection
+// can, is told of the rest by the context's method AfterAbort(f func()) (stop func() bool), which is context.AfterFunc
+// without the deadline; stop is to be called before the attempt is over.
 type RemoteFunc func(ctx context.Context, job Job) Outcome
 
 // EffectFunc applies a delivery inside the database. What it does with tx commits together with the
@@ -73,12 +78,28 @@ type EffectFunc func(ctx context.Context, tx Tx, job Job) Outcome
 // Runner performs attempts: either outside the database or inside it.
 type Runner struct {
 	remote  RemoteFunc
+	within  time.Duration // 0: as long as the lease lasts
 	effect  EffectFunc
 	effects EffectsFunc // nil, or the same as effect for several at once
 }
 
 // Remote makes a runner for a target outside the database.
 func Remote(f RemoteFunc) Runner { return Runner{remote: f} }
+
+// Within bounds each attempt outside the database: its context ends after d, or with the lease if that is sooner. Zero or
+// less: with the lease. Effects have a bound of their own, Config.EffectTimeout.
+func (r Runner) Within(d time.Duration) Runner {
+	r.within = d
+	return r
+}
+
+// patience is how long an attempt may take whose lease lasts as long as given.
+func (r Runner) patience(lease time.Duration) time.Duration {
+	if r.within > 0 {
+		return min(lease, r.within)
+	}
+	return lease
+}
 
 // Effect makes a runner for a target inside the database.
 func Effect(f EffectFunc) Runner { return Runner{effect: f} }

@@ -32,12 +32,12 @@ func (d *Dispatcher) start(l *lane, k *task) {
 		d.apply(l.runner, k)
 		return
 	}
-	remote, slots := l.runner.remote, l.slots
-	d.crew.do(func() { d.run(l, remote, slots, k) })
+	runner, slots := l.runner, l.slots
+	d.crew.do(func() { d.run(l, runner, slots, k) })
 }
 
 // run performs one attempt outside the database and has its outcome recorded.
-func (d *Dispatcher) run(l *lane, remote RemoteFunc, slots chan struct{}, k *task) {
+func (d *Dispatcher) run(l *lane, runner Runner, slots chan struct{}, k *task) {
 	defer d.over(k)
 	if !d.slot(slots) {
 		d.giveBack(0, k)
@@ -53,7 +53,7 @@ func (d *Dispatcher) run(l *lane, remote RemoteFunc, slots chan struct{}, k *tas
 		d.giveBack(wait, k)
 		return
 	}
-	d.runRemote(l, remote, turn, k)
+	d.runRemote(l, runner, turn, k)
 }
 
 // slot waits for a place among the target's running attempts. False: it is better given back, because the
@@ -75,12 +75,12 @@ func (d *Dispatcher) slot(slots chan struct{}) bool {
 	return false
 }
 
-func (d *Dispatcher) runRemote(l *lane, remote RemoteFunc, turn int64, k *task) {
+func (d *Dispatcher) runRemote(l *lane, runner Runner, turn int64, k *task) {
 	r := d.result(k)
 	r.lane = l
-	ctx, cancel := context.WithTimeout(d.attempts, k.claimed.until.Sub(r.started))
-	r.outcome = callRemote(ctx, remote, k.job)
-	cancel()
+	ctx := newLifetime(d.attempts, runner.patience(k.claimed.until.Sub(r.started)))
+	r.outcome = callRemote(ctx, runner.remote, k.job)
+	ctx.end()
 	if d.attempts.Err() != nil && r.outcome.Verdict == VerdictRetry {
 		r.outcome, r.interrupted = Retry(errInterrupted), true
 	}

@@ -22,6 +22,10 @@ const (
 	DefaultUserAgent = "Signet-Webhook/1"
 )
 
+// unnoticed is the part of a timeout that may be missing when it is said to be over: a context that was made for one
+// attempt ends a moment before that has taken as long.
+const unnoticed = 100
+
 // ErrUnsendable is wrapped by the error of an attempt that failed before anything was sent, and would again.
 var ErrUnsendable = errors.New("webhook: cannot be sent")
 
@@ -66,8 +70,11 @@ func (s *Sender) Attempt(ctx context.Context, r Request) Attempt {
 	if r.Timeout <= 0 {
 		r.Timeout = DefaultTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
-	defer cancel()
+	if until, ok := ctx.Deadline(); !ok || until.After(started.Add(r.Timeout)) { // or else it ends first anyway
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.Timeout)
+		defer cancel()
+	}
 
 	attempt := Attempt{At: r.Time}
 	request, err := s.request(ctx, r)
@@ -78,7 +85,7 @@ func (s *Sender) Attempt(ctx context.Context, r Request) Attempt {
 		err = s.exchange(request, started, &attempt)
 	}
 	attempt.Duration = time.Since(started)
-	if errors.Is(err, context.DeadlineExceeded) && attempt.Duration >= r.Timeout {
+	if errors.Is(err, context.DeadlineExceeded) && attempt.Duration >= r.Timeout-r.Timeout/unnoticed {
 		err = fmt.Errorf("no answer within %s: %w", r.Timeout, context.DeadlineExceeded)
 	}
 	attempt.Err = err

@@ -244,6 +244,60 @@ func TestSender_timeout(t *testing.T) {
 	}
 }
 
+// asked notes the context that a request came with.
+type asked struct {
+	http.RoundTripper
+
+	ctx context.Context
+}
+
+func (a *asked) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.ctx = r.Context()
+	return a.RoundTripper.RoundTrip(r)
+}
+
+// TestSender_deadline: the earlier one ends the attempt, the caller's or the timeout. What the caller made for just this
+// attempt is as good as the timeout, and taken as it is.
+func TestSender_deadline(t *testing.T) {
+	t.Parallel()
+	const timeout = 200 * time.Millisecond
+	for name, tt := range map[string]struct {
+		context time.Duration // 0: none
+		want    string
+		own     bool // a context of the sender's own
+	}{
+		"none":                 {0, "no answer within 200ms: context deadline exceeded", true},
+		"later":                {time.Minute, "no answer within 200ms: context deadline exceeded", true},
+		"earlier":              {timeout / 4, "context deadline exceeded", false},
+		"made for the attempt": {timeout, "no answer within 200ms: context deadline exceeded", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			release := make(chan struct{})
+			to := newSink(t, func(int, http.ResponseWriter) { <-release })
+			t.Cleanup(func() { close(release) })
+			through := &asked{RoundTripper: newHTTPClient(t).Transport}
+			ctx := t.Context()
+			if tt.context > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, tt.context)
+				defer cancel()
+			}
+			began := time.Now()
+			attempt := webhook.NewSender(&http.Client{Transport: through}, "").Attempt(ctx, webhook.Request{URL: to.URL, Body: []byte("{}"), Timeout: timeout})
+			if attempt.Err == nil || attempt.Err.Error() != tt.want || !errors.Is(attempt.Err, context.DeadlineExceeded) {
+				t.Errorf("%v, want %s", attempt.Err, tt.want)
+			}
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("took %s", took)
+			}
+			if own := through.ctx != ctx; own != tt.own {
+				t.Errorf("a context of the sender's own: %v", own)
+			}
+		})
+	}
+}
+
 func TestSender_errorsHideCredentials(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -157,7 +157,7 @@ func BenchmarkAttempt(b *testing.B) {
 			to := only{URL: url, Scheme: "standard", Signer: signer}
 			runner := deliver.New(to, sender, nil)
 			each(b, func() error {
-				ctx, cancel := context.WithTimeout(b.Context(), time.Minute) // as the engine does
+				ctx, cancel := context.WithTimeout(b.Context(), webhook.DefaultTimeout) // the engine does for less
 				defer cancel()
 				return deliver.Run(ctx, runner, job()).Err
 			})

@@ -48,7 +48,7 @@ func (d *Deliverer) Resolve(targetID string) (relay.Runner, bool) {
 	if _, ok := d.endpoints.Live(targetID); !ok {
 		return relay.Runner{}, false
 	}
-	return relay.Remote(d.run), true
+	return relay.Remote(d.run).Within(webhook.DefaultTimeout), true
 }
 
 var errNoEndpoint = errors.New("the endpoint does not exist any more")

@@ -75,10 +75,10 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// alive reports whether the connection can be used again: the server has not closed it, and has sent nothing that
-// nobody asked for.
-func (c *conn) alive() bool {
-	return c.SetDeadline(time.Time{}) == nil && c.socket.silent()
+// alive reports whether the connection can be used again, until deadline: the server has not closed it, and has sent
+// nothing that nobody asked for.
+func (c *conn) alive(deadline time.Time) bool {
+	return c.SetDeadline(deadline) == nil && c.socket.silent()
 }
 
 var longPast = time.Unix(1, 0)
@@ -86,16 +86,24 @@ var longPast = time.Unix(1, 0)
 // readers are pooled, so that an idle connection keeps no buffer.
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10) }}
 
-// exchange sends a request and reads the head of its answer. The connection is free again when the answer's body has
-// been read, and closed when that is closed earlier or anything goes wrong.
+// aborter is a context that tells of its end for less when that is not its deadline: the connection has that itself.
+type aborter interface {
+	AfterAbort(f func()) (stop func() bool)
+}
+
+func afterAbort(ctx context.Context, f func()) (stop func() bool) {
+	if a, ok := ctx.(aborter); ok {
+		return a.AfterAbort(f)
+	}
+	return context.AfterFunc(ctx, f)
+}
+
+// exchange sends a request and reads the head of its answer, on a connection that has the deadline of the request's
+// context. It is free again when the answer's body has been read, and closed when that is closed earlier or anything
+// goes wrong.
 func (c *conn) exchange(r *http.Request, request []byte) (*http.Response, *broken) {
 	ctx := r.Context()
-	deadline, _ := ctx.Deadline() // the zero time is none
-	if err := c.SetDeadline(deadline); err != nil {
-		c.close()
-		return nil, &broken{reason: err}
-	}
-	c.stop = context.AfterFunc(ctx, c.expire)
+	c.stop = afterAbort(ctx, c.expire)
 	c.in = readers.Get().(*bufio.Reader)
 	c.in.Reset(c)
 	written, sendErr := c.Write(request)

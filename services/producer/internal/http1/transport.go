@@ -108,13 +108,17 @@ func (t *Transport) viaBase(to place, r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// connection takes an idle connection that is still open, or makes a new one.
+// connection takes an idle connection that is still open, or makes a new one. It has the context's deadline.
 func (t *Transport) connection(ctx context.Context, to place) (c *conn, used bool, err error) {
+	deadline, _ := ctx.Deadline() // the zero time is none
 	for c = t.idle.take(to); c != nil; c = t.idle.take(to) {
-		if c.alive() {
+		if c.alive(deadline) {
 			return c, true, nil
 		}
 		c.close()
+		if ctx.Err() != nil { // it may have been alive, and so may the others
+			return nil, false, context.Cause(ctx)
+		}
 	}
 	c, err = t.dial(ctx, to)
 	return c, false, err
@@ -127,12 +131,16 @@ func (t *Transport) dial(ctx context.Context, to place) (*conn, error) {
 		return nil, err
 	}
 	c := newConn(t, to, over)
-	if to.scheme != "https" {
-		return c, nil
+	if to.scheme == "https" {
+		if err := c.secure(ctx, t.tls, host, t.base.TLSHandshakeTimeout); err != nil {
+			_ = over.Close()
+			t.idle.forget(to) // it may have given up HTTP/1.1: the next request finds out
+			return nil, err
+		}
 	}
-	if err := c.secure(ctx, t.tls, host, t.base.TLSHandshakeTimeout); err != nil {
-		_ = over.Close()
-		t.idle.forget(to) // it may have given up HTTP/1.1: the next request finds out
+	deadline, _ := ctx.Deadline()
+	if err := c.SetDeadline(deadline); err != nil {
+		c.close()
 		return nil, err
 	}
 	return c, nil

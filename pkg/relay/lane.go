@@ -82,6 +82,8 @@ func (l *lane) room(now time.Time) int {
 		enough = min(enough, l.bucket.enough())
 	case l.runner.effects != nil:
 		enough = l.capacity() / 4
+	case l.runner.remote != nil: // half of what does not run yet
+		enough = (l.capacity() - l.limit) / 2
 	}
 	if free < enough && l.held > 0 { // a larger claim later costs less than a small one now
 		return 0

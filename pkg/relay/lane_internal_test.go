@@ -117,3 +117,24 @@ func TestLane_capacity(t *testing.T) {
 		}
 	}
 }
+
+// TestLane_roomForMany: a target that is quick is given more when half of what does not run yet is gone, and one that is
+// slow no later than that it always has something at hand.
+func TestLane_roomForMany(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ pace, held, want int }{
+		"slow, all are held":         {0, 20, 0},
+		"slow, two thirds":           {0, 16, 0},
+		"slow, what runs and half":   {0, 15, 5},
+		"quick, all are held":        {1000, 80, 0},
+		"quick, some are gone":       {1000, 46, 0},
+		"quick, what runs and half":  {1000, 45, 35},
+		"quick, fewer than that run": {1000, 1, 79},
+	} {
+		l := newLane(Target{Concurrency: 10}, Remote(func(context.Context, Job) Outcome { return Delivered("") }), Breaker{}.withDefaults(), noon)
+		l.pace, l.held = tt.pace, tt.held
+		if got := l.room(noon); got != tt.want {
+			t.Errorf("%s: room for %d, want %d", name, got, tt.want)
+		}
+	}
+}

@@ -198,8 +198,13 @@ func (d *Dispatcher) receive() {
 	}
 }
 
-// leave takes no more of what is born leased, and gives back what has come.
+// leave takes no more of what is born leased, and gives back what has come and what was not begun.
 func (d *Dispatcher) leave() {
+	var waiting []*task
+	for _, l := range d.lanes {
+		waiting = append(waiting, l.slots.leave()...)
+	}
+	d.running.Go(func() { d.notBegun(waiting) })
 	offers := d.store.wake.offers
 	offers.close()
 	if offers.busy() { // the transaction under way is over when one after it is

@@ -29,11 +29,11 @@ const (
 // quietUntil, closed and disabling.
 type lane struct {
 	runner  Runner
-	limit   int           // attempts at once
-	slots   chan struct{} // one token for each attempt that is running
-	held    int           // claimed and not over
-	over    int           // since when its pace was last looked at
-	pace    int           // how many were over in the last paceTime
+	limit   int    // attempts at once
+	slots   *slots // for them
+	held    int    // claimed and not over
+	over    int    // since when its pace was last looked at
+	pace    int    // how many were over in the last paceTime
 	since   time.Time
 	look    bool      // there may be something due
 	retired bool      // its target is disabled or gone
@@ -47,8 +47,8 @@ type lane struct {
 	disabling  atomic.Int32 // such outcomes that are not recorded yet
 }
 
-func newLane(t Target, r Runner, rules Breaker, now time.Time) *lane {
-	l := &lane{look: true, breaker: newBreaker(rules)}
+func newLane(t Target, r Runner, s *slots, rules Breaker, now time.Time) *lane {
+	l := &lane{look: true, slots: s, breaker: newBreaker(rules)}
 	l.update(t, r, now)
 	return l
 }
@@ -65,9 +65,8 @@ func (l *lane) update(t Target, r Runner, now time.Time) {
 		l.closed.Store(false)
 	}
 	l.runner, l.retired = r, false
-	if limit != l.limit { // attempts that run give their token back to the channel they took it from
-		l.limit, l.slots = limit, make(chan struct{}, limit)
-	}
+	l.limit = limit
+	l.slots.resize(limit)
 	l.bucket.set(t.Rate, now)
 }
 

@@ -44,7 +44,7 @@ func TestLane_Room(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLane(tt.target, tt.runner, Breaker{}.withDefaults(), noon)
+			l := newLane(tt.target, tt.runner, newSlots(time.Minute, nil), Breaker{}.withDefaults(), noon)
 			if tt.change != nil {
 				tt.change(l)
 			}
@@ -71,7 +71,7 @@ func TestLane_Room(t *testing.T) {
 func TestLane_EnabledAgain(t *testing.T) {
 	t.Parallel()
 	remote := Remote(func(context.Context, Job) Outcome { return Delivered("") })
-	l := newLane(Target{}, remote, Breaker{Failures: 1}.withDefaults(), noon)
+	l := newLane(Target{}, remote, newSlots(time.Minute, nil), Breaker{Failures: 1}.withDefaults(), noon)
 	l.closed.Store(true)
 	l.disabling.Store(1)
 	if l.update(Target{}, remote, noon); l.room(noon) != 0 {
@@ -107,7 +107,7 @@ func TestLane_capacity(t *testing.T) {
 		"quick, a megabyte":   {one, 1 << 20, leastPrefetch * 10, 1 << 20},
 		"effect, slow":        {one, 600, effectPrefetch * 10, 1},
 	} {
-		l := newLane(Target{Concurrency: 10}, tt.runner, Breaker{}.withDefaults(), noon)
+		l := newLane(Target{Concurrency: 10}, tt.runner, newSlots(time.Minute, nil), Breaker{}.withDefaults(), noon)
 		l.size, l.pace = tt.size, tt.pace
 		if got := l.capacity(); got != tt.want {
 			t.Errorf("%s: holds %d, want %d", name, got, tt.want)
@@ -131,7 +131,7 @@ func TestLane_roomForMany(t *testing.T) {
 		"quick, what runs and half":  {1000, 45, 35},
 		"quick, fewer than that run": {1000, 1, 79},
 	} {
-		l := newLane(Target{Concurrency: 10}, Remote(func(context.Context, Job) Outcome { return Delivered("") }), Breaker{}.withDefaults(), noon)
+		l := newLane(Target{Concurrency: 10}, Remote(func(context.Context, Job) Outcome { return Delivered("") }), newSlots(time.Minute, nil), Breaker{}.withDefaults(), noon)
 		l.pace, l.held = tt.pace, tt.held
 		if got := l.room(noon); got != tt.want {
 			t.Errorf("%s: room for %d, want %d", name, got, tt.want)

@@ -14,6 +14,11 @@ const maxBorn = 16 << 10
 type task struct {
 	claimed claimed
 	job     Job
+
+	// While it waits for a place among its target's attempts.
+	runner Runner
+	waits  time.Time // since then
+	behind *task     // the one that waits behind it
 }
 
 // offers are places of this process's dispatcher for deliveries that are due at once. One that gets a place is born

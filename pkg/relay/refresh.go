@@ -107,7 +107,7 @@ func (d *Dispatcher) refresh() {
 func (d *Dispatcher) admitTarget(t Target, runner Runner, now time.Time) {
 	l := d.lanes[t.ID]
 	if l == nil {
-		l = newLane(t, runner, d.cfg.Breaker, now)
+		l = newLane(t, runner, newSlots(d.store.cfg.Lease/2, d.notBegun), d.cfg.Breaker, now)
 		d.lanes[t.ID] = l
 		if runner.effect == nil {
 			d.breakers.Store(t.ID, l.breaker)
@@ -117,6 +117,7 @@ func (d *Dispatcher) admitTarget(t Target, runner Runner, now time.Time) {
 			l.look = true
 		}
 		l.update(t, runner, now)
+		d.fill(l)
 	}
 	d.active[t.ID] = l
 }

@@ -32,18 +32,28 @@ func (d *Dispatcher) start(l *lane, k *task) {
 		d.apply(l.runner, k)
 		return
 	}
-	runner, slots := l.runner, l.slots
-	d.crew.do(func() { d.run(l, runner, slots, k) })
+	k.runner = l.runner
+	l.slots.add(k)
+	d.fill(l)
 }
 
-// run performs one attempt outside the database and has its outcome recorded.
-func (d *Dispatcher) run(l *lane, runner Runner, slots chan struct{}, k *task) {
-	defer d.over(k)
-	if !d.slot(slots) {
-		d.giveBack(0, k)
-		return
+// fill begins attempts while there are places for them.
+func (d *Dispatcher) fill(l *lane) {
+	for k := l.slots.begin(); k != nil; k = l.slots.begin() {
+		d.crew.do(func() { d.run(l, k) })
 	}
-	defer func() { <-slots }()
+}
+
+// run performs attempts outside the database, one after another while there is one for their place, and has their
+// outcomes recorded.
+func (d *Dispatcher) run(l *lane, k *task) {
+	for ; k != nil; k = l.slots.next() {
+		d.attempt(l, k)
+	}
+}
+
+func (d *Dispatcher) attempt(l *lane, k *task) {
+	defer d.over(k)
 	if now := d.store.cfg.Now(); l.closed.Load() || l.quiet(now) > 0 { // since it was claimed
 		d.giveBack(max(l.quiet(now), 0), k)
 		return
@@ -53,33 +63,26 @@ func (d *Dispatcher) run(l *lane, runner Runner, slots chan struct{}, k *task) {
 		d.giveBack(wait, k)
 		return
 	}
-	d.runRemote(l, runner, turn, k)
+	d.runRemote(l, turn, k)
 }
 
-// slot waits for a place among the target's running attempts. False: it is better given back, because the
-// process stops or so much of the lease has passed that an attempt might outlast it.
-func (d *Dispatcher) slot(slots chan struct{}) bool {
-	select {
-	case slots <- struct{}{}:
-		return true
-	default:
+// notBegun gives back what has waited for a place in vain: the process stops, or so much of the lease has passed that an
+// attempt might outlast it.
+func (d *Dispatcher) notBegun(waited []*task) {
+	if len(waited) == 0 {
+		return
 	}
-	patience := time.NewTimer(d.store.cfg.Lease / 2)
-	defer patience.Stop()
-	select {
-	case slots <- struct{}{}:
-		return true
-	case <-patience.C:
-	case <-d.quit:
+	d.giveBack(0, waited...)
+	for _, k := range waited {
+		d.over(k)
 	}
-	return false
 }
 
-func (d *Dispatcher) runRemote(l *lane, runner Runner, turn int64, k *task) {
+func (d *Dispatcher) runRemote(l *lane, turn int64, k *task) {
 	r := d.result(k)
 	r.lane = l
-	ctx := newLifetime(d.attempts, runner.patience(k.claimed.until.Sub(r.started)))
-	r.outcome = callRemote(ctx, runner.remote, k.job)
+	ctx := newLifetime(d.attempts, k.runner.patience(k.claimed.until.Sub(r.started)))
+	r.outcome = callRemote(ctx, k.runner.remote, k.job)
 	ctx.end()
 	if d.attempts.Err() != nil && r.outcome.Verdict == VerdictRetry {
 		r.outcome, r.interrupted = Retry(errInterrupted), true

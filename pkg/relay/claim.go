@@ -91,19 +91,18 @@ func (s *Store) claim(ctx context.Context, wants []want) (map[string]got, error)
 
 func (t *txn) claimTarget(ctx context.Context, w want, lease time.Duration) (got, error) {
 	now := t.now.UnixMicro()
-	rows, err := t.query(ctx, claimDue, w.target, now, w.limit+orderWindow, w.limit, t.now.Add(lease).UnixMicro(), now)
-	if err != nil {
-		return got{}, err
-	}
-	claims, err := collect(rows, func(row scanner) (*task, error) {
+	var claims []*task
+	read := func(row scanner) error {
 		k := &task{claimed: claimed{delivery: Delivery{TargetID: w.target, State: Delivering, UpdatedAt: t.now}}}
 		var created int64
 		c, d := &k.claimed, &k.claimed.delivery
 		err := row.Scan(&c.seq, &d.ID, &c.messageSeq, &d.Attempts, &c.budgetFrom, &c.token, &d.LastStatus, &d.LastError,
 			&d.ReplayOf, &created, &c.orderingKey)
 		d.CreatedAt = time.UnixMicro(created).UTC()
-		return k, err
-	})
+		claims = append(claims, k)
+		return err
+	}
+	err := t.each(ctx, read, claimDue, w.target, now, w.limit+orderWindow, w.limit, t.now.Add(lease).UnixMicro(), now)
 	if err != nil {
 		return got{}, err
 	}
@@ -137,32 +136,34 @@ const selectBodies = `SELECT seq, id, source, type, dedupe_key, ordering_key, te
   FROM messages WHERE seq IN (SELECT value FROM json_each(?))`
 
 // load reads the messages of claimed deliveries: until then payloads stay on disk.
-func (s *Store) load(ctx context.Context, claims []*task) (map[int64]Message, error) {
-	seqs := make([]int64, len(claims))
+func (s *Store) load(ctx context.Context, claims []*task) error {
+	seqs, order := make([]int64, len(claims)), slices.Clone(claims)
 	for i, k := range claims {
 		seqs[i] = k.claimed.messageSeq
 	}
+	slices.SortFunc(order, func(a, b *task) int { return cmp.Compare(a.claimed.messageSeq, b.claimed.messageSeq) })
 	list, err := json.Marshal(seqs)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	rows, err := s.engineReader.query(ctx, selectBodies, string(list))
-	if err != nil && errors.Is(s.engine.classify(err), ErrUnavailable) { // the connection may only have been idle for too long
-		rows, err = s.engineReader.query(ctx, selectBodies, string(list))
-	}
-	if err != nil {
-		return nil, err
-	}
-	messages := make(map[int64]Message, len(claims))
-	_, err = collect(rows, func(row scanner) (struct{}, error) {
+	read := func(row scanner) error {
 		var m Message
 		var seq, created int64
-		err := row.Scan(&seq, &m.ID, &m.Source, &m.Type, &m.DedupeKey, &m.OrderingKey, &m.Tenant, &m.Headers, &m.Body, &created)
+		if err := row.Scan(&seq, &m.ID, &m.Source, &m.Type, &m.DedupeKey, &m.OrderingKey, &m.Tenant, &m.Headers, &m.Body, &created); err != nil {
+			return err
+		}
 		m.CreatedAt = time.UnixMicro(created).UTC()
-		messages[seq] = m
-		return struct{}{}, err
-	})
-	return messages, err
+		i, _ := slices.BinarySearchFunc(order, seq, func(k *task, seq int64) int { return cmp.Compare(k.claimed.messageSeq, seq) })
+		for ; i < len(order) && order[i].claimed.messageSeq == seq; i++ {
+			order[i].job.Message = m
+		}
+		return nil
+	}
+	err = s.engineReader.each(ctx, read, selectBodies, string(list))
+	if err != nil && errors.Is(s.engine.classify(err), ErrUnavailable) { // the connection may only have been idle for too long
+		err = s.engineReader.each(ctx, read, selectBodies, string(list))
+	}
+	return err
 }
 
 // deliveries_leased serves this.

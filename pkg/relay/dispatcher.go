@@ -235,16 +235,15 @@ func (d *Dispatcher) claim(wants []want) {
 		return
 	}
 	d.store.cfg.reach(afterClaim)
-	messages, err := d.store.load(context.Background(), claims)
-	if err != nil {
+	if err := d.store.load(context.Background(), claims); err != nil {
 		d.cfg.Log("read claimed messages", err)
 		d.unclaim(claims)
 		return
 	}
 	for _, k := range claims {
-		m, c := messages[k.claimed.messageSeq], &k.claimed.delivery
+		m, c := &k.job.Message, &k.claimed.delivery
 		c.MessageID, c.Source, c.Type = m.ID, m.Source, m.Type
-		k.job = Job{Message: m, Delivery: *c}
+		k.job.Delivery = *c
 		d.startPaced(d.lanes[c.TargetID], k)
 	}
 }

@@ -93,6 +93,8 @@ type reader struct {
 	tx    *sql.Tx                  // nil, or one that reads: all its queries see the same
 	check func(query string) error // refuses statements that are not the store's own
 	to    func(query string) string
+
+	direct bool // the driver is SQLite's, and can be asked past database/sql
 }
 
 func (r reader) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {

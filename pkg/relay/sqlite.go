@@ -99,7 +99,7 @@ func (e *sqliteEngine) migrate(ctx context.Context, sets []Migrations, now time.
 
 func (e *sqliteEngine) readers() (callers, engineReader reader) {
 	anything := func(string) error { return nil } // the connections are read-only
-	return reader{db: e.forCallers, check: anything, to: e.translate}, reader{db: e.forEngine, check: anything, to: e.translate}
+	return reader{db: e.forCallers, check: anything, to: e.translate}, reader{db: e.forEngine, check: anything, to: e.translate, direct: true}
 }
 
 // filter begins to fill the filter of keys, in a goroutine that close waits for.

@@ -121,10 +121,11 @@ func notNil(b []byte) []byte {
 }
 
 const (
-	settleDelivery = `UPDATE deliveries SET state = ?, next_at = ?, lease_until = 0, last_status = ?, last_error = ?, updated_at = ?
+	settleDelivery = `UPDATE deliveries SET state = coalesce(?, 'delivered'), next_at = ?, lease_until = 0, last_status = ?,
+  last_error = coalesce(?, ''), updated_at = ?
   WHERE seq = ? AND lease_token = ? AND state = 'delivering'`
 	insertAttempt = `INSERT INTO attempts (delivery_seq, number, started_at, duration, status, error, detail)
-  VALUES (?, ?, ?, ?, ?, ?, ?)`
+  VALUES (?, ?, ?, ?, ?, coalesce(?, ''), coalesce(?, ''))`
 )
 
 func (e *sqliteEngine) settle(ctx context.Context, t *txn, results []*result) error {
@@ -137,7 +138,7 @@ func (e *sqliteEngine) settle(ctx context.Context, t *txn, results []*result) er
 			continue
 		}
 		c := r.claimed
-		n, err := t.changed(ctx, settleDelivery, string(r.state), r.next(), r.outcome.StatusCode, r.reason(), now, c.seq, c.token)
+		n, err := t.changed(ctx, settleDelivery, unless(r.state, Done), r.next(), r.outcome.StatusCode, unless(r.reason(), ""), now, c.seq, c.token)
 		if err != nil {
 			return err
 		}
@@ -155,7 +156,15 @@ func (e *sqliteEngine) settle(ctx context.Context, t *txn, results []*result) er
 func insertAttemptOf(ctx context.Context, t *txn, r *result) error {
 	c := r.claimed
 	return t.exec(ctx, insertAttempt, c.seq, c.delivery.Attempts, r.started.UnixMicro(), r.took.Microseconds(),
-		r.outcome.StatusCode, r.reason(), r.detail())
+		r.outcome.StatusCode, unless(r.reason(), ""), unless(r.detail(), ""))
+}
+
+// unless is nothing for what a statement has by itself: to hand over a text costs SQLite's driver memory of its own.
+func unless[T ~string](text, usual T) any {
+	if text == usual {
+		return nil
+	}
+	return string(text)
 }
 
 // merge records the outcomes of deliveries that are in the journal together with their rows, and finds the rows of those

@@ -18,10 +18,10 @@ import (
 // block keeps the store from committing appends until it is told to let go.
 func (f *fixture) block() (release func()) {
 	f.t.Helper()
-	if f.engine == postgres {
+	if f.engine.shared() {
 		conn, err := pgx.Connect(context.Background(), f.cfg.URL)
 		if err == nil {
-			_, err = conn.Exec(context.Background(), `BEGIN; LOCK TABLE messages IN EXCLUSIVE MODE`)
+			_, err = conn.Exec(context.Background(), `BEGIN; LOCK TABLE messages, journal IN EXCLUSIVE MODE`)
 		}
 		if err != nil {
 			f.t.Fatal(err)
@@ -51,7 +51,7 @@ func TestStore_WriterThatIsBehindRefuses(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine) {
 		f := open(t, e, func(c *relay.Config) {
 			c.AppendWait, c.EffectTimeout = 300*time.Millisecond, time.Second
-			if e != postgres { // it is an effect that blocks
+			if !e.shared() { // it is an effect that blocks
 				c.EffectTimeout, c.Lease = time.Minute, 2*time.Minute
 			}
 		})

@@ -156,7 +156,7 @@ func TestStore_ReplayAllTwiceAtOnce(t *testing.T) {
 			next(t, seen)
 		}
 		stores := []*fixture{f, f}
-		if e == postgres {
+		if e.shared() {
 			stores[1] = f.beside()
 		}
 		operation := relay.NewOperation(f.clock.Now())

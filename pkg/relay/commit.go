@@ -69,6 +69,7 @@ func (w *writer) appendAtOnce(ctx context.Context, engine atOnce, group []*op) b
 		return true
 	}
 	t := newTxn(w.engine, s, w.shard)
+	t.crowd = w.crowd.Load()
 	w.reach(group, beforeAppend, beforeOutcome)
 	later, done, err := engine.appendAtOnce(bounded, t, drafts)
 	s.release()

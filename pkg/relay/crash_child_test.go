@@ -89,7 +89,7 @@ func crashChild() error {
 		}
 		cfg = relay.WithPoints(cfg, dieAt(point, visit))
 	}
-	if os.Getenv("RELAY_CHILD_ENGINE") == string(journaled) {
+	if engine(os.Getenv("RELAY_CHILD_ENGINE")).journals() {
 		relay.Journaled(&cfg)
 	}
 	say("opening")

@@ -27,7 +27,7 @@ func TestStore_SurvivesSIGKILL(t *testing.T) {
 		w := &wreck{t: t, url: e.url(t), engine: e, answered: map[string]map[string]string{}, called: map[string]bool{}, kills: map[string]int{}}
 		kills := *crashKills
 		if testing.Short() {
-			kills = len(relay.Points(e == journaled))
+			kills = len(relay.Points(e.journals()))
 		}
 		for i := range kills {
 			w.kill(fmt.Sprintf("life-%d", i), pointOf(i, e))
@@ -43,7 +43,7 @@ func TestStore_SurvivesSIGKILL(t *testing.T) {
 
 // pointOf is where the i-th child dies; empty: at a random moment. Each point comes up before the first of those.
 func pointOf(i int, e engine) string {
-	points := relay.Points(e == journaled)
+	points := relay.Points(e.journals())
 	switch {
 	case i < len(points):
 		return points[i]

@@ -31,6 +31,10 @@ type engine interface {
 	ahead(ctx context.Context, t *txn) error
 	// log is the engine's journal; nil: it has none.
 	log() *journal
+	// damaged is what has turned out to be damaged in the journal since it was asked for.
+	damaged() []error
+	// missing says what it means that nothing with an id was found elsewhere.
+	missing(ctx context.Context, q querier, what, id string) error
 	// folds is what the engine has folded; nil: it folds nothing.
 	folds() *folds
 	// callers reads for a service, and engineReader for the dispatcher: callers who hold all of their connections

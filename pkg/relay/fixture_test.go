@@ -37,13 +37,13 @@ func newFixture(t *testing.T, e engine, url string, change ...func(*relay.Config
 		EffectTimeout: 5 * time.Second, AppendWait: 30 * time.Second,
 		Schedule: relay.Schedule{0, time.Second, 10 * time.Second},
 	}
-	if e == journaled {
+	if e.journals() {
 		relay.Journaled(&f.cfg)
 	}
 	for _, c := range change {
 		c(&f.cfg)
 	}
-	if e == postgres {
+	if e.shared() {
 		f.clock.moved = func(now time.Time) { execute(t, url, `UPDATE hand SET now = $1`, now.UnixMicro()) }
 	}
 	return f

@@ -35,12 +35,20 @@ const (
 	postgres engine = "postgres"
 	// journaled is SQLite with everything going through its journal, as it does while many append at once.
 	journaled engine = "sqlite-journal"
+	// postgresJournaled is the same on PostgreSQL.
+	postgresJournaled engine = "postgres-journal"
 )
+
+// shared says whether several processes can have the database.
+func (e engine) shared() bool { return e == postgres || e == postgresJournaled }
+
+// journals says whether everything goes through a journal.
+func (e engine) journals() bool { return e == journaled || e == postgresJournaled }
 
 // eachEngine runs a test on every engine.
 func eachEngine(t *testing.T, test func(*testing.T, engine)) {
 	t.Parallel()
-	for _, e := range []engine{sqlite, journaled, postgres} {
+	for _, e := range []engine{sqlite, journaled, postgres, postgresJournaled} {
 		t.Run(string(e), func(t *testing.T) {
 			t.Parallel()
 			test(t, e)
@@ -51,7 +59,7 @@ func eachEngine(t *testing.T, test func(*testing.T, engine)) {
 // url is that of a new database.
 func (e engine) url(t testing.TB) string {
 	t.Helper()
-	if e == postgres {
+	if e.shared() {
 		return relaytest.Postgres(t)
 	}
 	return "sqlite:" + filepath.Join(t.TempDir(), "relay test.db")

@@ -147,7 +147,7 @@ func TestOrder_RandomFatesKeepTheOrder(t *testing.T) {
 				})},
 			}
 			dispatchers := []*relay.Dispatcher{relay.NewDispatcher(f.Store, cfg)}
-			if e == postgres { // two processes on one database
+			if e.shared() { // two processes on one database
 				dispatchers = append(dispatchers, relay.NewDispatcher(f.beside().Store, cfg))
 			}
 			var drafts []relay.Draft

@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"example.com/signet/pkg/relay/internal/record"
 )
 
 // postgresEngine is a database that any number of processes share. Each transaction takes a connection from the pool,
@@ -28,6 +30,11 @@ type postgresEngine struct {
 	// middle does not hold its locks for ever; patience, how long a statement waits for another's locks.
 	idle, patience time.Duration
 	begin          string // see beginning
+
+	staged  *staged
+	scratch []byte // of the writer that appends, for rows of the journal
+	packer  record.Packer
+	wary    int // see appendStaged
 }
 
 // Connections of one store that write: one for each of its writers, and one to spare for what is read back.
@@ -63,7 +70,7 @@ func openPostgres(ctx context.Context, cfg Config) (_ *postgresEngine, err error
 	}
 	// Behind a transaction pooler any connection may be brought what another one listens to, and would keep it.
 	conn.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) {}
-	e := &postgresEngine{idle: cfg.EffectTimeout + cfg.AppendWait, patience: max(cfg.EffectTimeout/2, time.Millisecond)}
+	e := &postgresEngine{staged: newStaged(cfg.Now), idle: cfg.EffectTimeout + cfg.AppendWait, patience: max(cfg.EffectTimeout/2, time.Millisecond)}
 	e.begin = e.beginning()
 	if listen != "off" {
 		e.listening = conn.Copy()

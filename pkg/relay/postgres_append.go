@@ -36,6 +36,10 @@ func (e *postgresEngine) appendAtOnce(ctx context.Context, t *txn, drafts []*pre
 	if chunk(drafts) < len(drafts) {
 		return nil, false, nil
 	}
+	if e.journals(t, drafts) {
+		later, err := e.appendStaged(ctx, t, drafts)
+		return later, true, err
+	}
 	later, err := appendFresh(ctx, t, drafts)
 	return later, true, err
 }

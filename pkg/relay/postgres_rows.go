@@ -114,6 +114,8 @@ func (*postgresEngine) locate(context.Context, *txn, *claimed) error { return ni
 
 func (*postgresEngine) log() *journal { return nil }
 
+func (e *postgresEngine) damaged() []error { return e.staged.report() }
+
 func (*postgresEngine) ahead(context.Context, *txn) error { return nil }
 
 // keyed: every key is where it belongs from the start.

@@ -63,6 +63,9 @@ func (s *Store) Message(ctx context.Context, id string) (m Message, err error) {
 // byID looks for what has an id in all places where it may be, as of one moment. The journal is one of them only while it
 // cannot be unfolded, or not all of it.
 func (s *Store) byID(ctx context.Context, what, id string, read func(r reader, journal bool) (ok bool, err error)) error {
+	if e, ok := s.engine.(*postgresEngine); ok {
+		return s.byRowID(ctx, e, what, id, read)
+	}
 	unfolded := s.settled(ctx)
 	if unfolded != nil && (ctx.Err() != nil || errors.Is(unfolded, errStopped)) {
 		return unfolded
@@ -70,10 +73,25 @@ func (s *Store) byID(ctx context.Context, what, id string, read func(r reader, j
 	return s.snapshot(ctx, func(r reader) error {
 		ok, err := read(r, unfolded != nil || s.engine.log().broken())
 		if err == nil && !ok {
-			err = s.engine.log().missing(ctx, r, what, id)
+			err = s.engine.missing(ctx, r, what, id)
 		}
 		return err
 	})
+}
+
+// byRowID is byID where most have rows: what has none is looked for again when everything has them.
+func (s *Store) byRowID(ctx context.Context, e *postgresEngine, what, id string, read func(r reader, journal bool) (ok bool, err error)) error {
+	ok, err := read(s.callers, false)
+	if err != nil || ok {
+		return err
+	}
+	if err := s.unstaged(ctx, e); err != nil {
+		return err
+	}
+	if ok, err = read(s.callers, false); err == nil && !ok {
+		err = e.missing(ctx, s.callers, what, id)
+	}
+	return err
 }
 
 func messageByID(ctx context.Context, r reader, id string) (Message, bool, error) {

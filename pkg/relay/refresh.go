@@ -12,7 +12,7 @@ func (d *Dispatcher) housekeep() {
 	if _, err := d.store.sweep(d.attempts); err != nil {
 		d.cfg.Log("sweep expired leases", err)
 	}
-	for _, err := range d.store.engine.log().report() {
+	for _, err := range d.store.engine.damaged() {
 		d.cfg.Log("set aside what is damaged", err)
 	}
 	d.refreshService()

@@ -32,7 +32,7 @@ func (t *txn) lookUp(ctx context.Context, id string) (d stored, err error) {
 		}
 	}
 	if errors.Is(err, sql.ErrNoRows) {
-		err = t.engine.log().missing(ctx, t, "delivery", id)
+		err = t.engine.missing(ctx, t, "delivery", id)
 	}
 	return d, err
 }

@@ -170,7 +170,7 @@ func TestRetention_BesideEverythingElse(t *testing.T) {
 		f.target("a")
 		f.dispatch(runners{"a": answer(relay.Delivered(""))})
 		stores := []*fixture{f}
-		if e == postgres {
+		if e.shared() {
 			stores = append(stores, f.beside())
 		}
 		policy := relay.RetentionPolicy{Delivered: time.Microsecond}

@@ -79,6 +79,12 @@ func openSQLite(ctx context.Context, path string, cfg Config) (_ *sqliteEngine, 
 
 func (e *sqliteEngine) log() *journal { return e.journal }
 
+func (e *sqliteEngine) damaged() []error { return e.journal.report() }
+
+func (e *sqliteEngine) missing(ctx context.Context, q querier, what, id string) error {
+	return e.journal.missing(ctx, q, what, id)
+}
+
 func (e *sqliteEngine) folds() *folds {
 	callers, _ := e.readers()
 	return &folds{callers}

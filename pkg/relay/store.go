@@ -144,6 +144,7 @@ func (s *Store) open(ctx context.Context) error {
 		s.claims = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
 		s.changes = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
 		s.effects = newWriter(e, s.cfg, s.wake, newShard(), 2*s.cfg.EffectTimeout+max(s.cfg.AppendWait, appendTime))
+		s.appends.cheap, s.effects.staged = e.staged.room, e.staged
 	default:
 		return fmt.Errorf("%w database URL: want sqlite: and a file's path, or postgres:// and a server", ErrInvalid)
 	}
@@ -219,11 +220,10 @@ func (s *Store) mostlySettled(ctx context.Context) error {
 
 // settled waits until everything that was appended before has its rows, so that reading finds it.
 func (s *Store) settled(ctx context.Context) error {
-	j := s.engine.log()
-	if j == nil {
-		return nil
+	if e, ok := s.engine.(*postgresEngine); ok {
+		return s.unstaged(ctx, e)
 	}
-	return j.await(ctx, s.appends.stopped)
+	return s.engine.log().await(ctx, s.appends.stopped)
 }
 
 const beat = `UPDATE pulse SET n = n + 1`

@@ -51,6 +51,8 @@ type writer struct {
 	alone      []*op    // effects whose shared transaction failed; each runs in one of its own
 	courtesy   courtesy
 	journal    *journal    // nil: the engine has none
+	staged     *staged     // nil, or this writer makes the rows of what is in it
+	cheap      func() bool // nil, or says whether a crowd's appends go through the journal now
 	crowd      atomic.Bool // many append at once
 	runner     effectRunner
 	peeked     *op // of processing, taken out of its queue too early
@@ -209,6 +211,15 @@ func (w *writer) next() (*op, bool) {
 				pause = wait
 			}
 		}
+		if w.staged != nil {
+			wait := w.staged.wait(now, w.courtesy.wait(now))
+			if wait == 0 {
+				return w.ready()
+			}
+			if nudge = w.staged.nudge; pause < 0 || wait < pause {
+				pause = wait
+			}
+		}
 		if wait := w.results.wait(now); wait == 0 {
 			return w.ready()
 		} else if wait > 0 && (pause < 0 || wait < pause) {
@@ -249,7 +260,9 @@ func (w *writer) await(processing <-chan *op, nudge <-chan struct{}, pause time.
 	case o := <-processing:
 		return o, true, false
 	case <-nudge:
-		w.journal.stalled = false
+		if w.journal != nil {
+			w.journal.stalled = false
+		}
 		return nil, true, false
 	case <-w.results.nudge:
 		return nil, true, true
@@ -311,6 +324,7 @@ func (w *writer) turn(first *op) {
 	w.runEffects(effects)
 	w.unfold(process)
 	w.merge(process)
+	w.unstage()
 	if process {
 		w.courtesy.processed(committed, time.Now())
 	}
@@ -319,7 +333,7 @@ func (w *writer) turn(first *op) {
 // letIn waits until everybody who is about to queue something has done so: the callers of a crowd come back one by one
 // after a commit, and together need one commit instead of a small and a large one.
 func (w *writer) letIn() {
-	if w.journal != nil { // a commit costs little there, and meanwhile the callers have the processor
+	if w.journal != nil || w.cheap != nil && w.cheap() { // a commit costs little there, and meanwhile the callers have the processor
 		enough := min(lingerGroup, w.courtesy.callers/2)
 		for n := 0; n < lingerTimes && len(w.ops)+len(w.effects) < enough; n++ {
 			time.Sleep(lingerTime)

@@ -20,7 +20,7 @@ func (f *fixture) retention(p relay.RetentionPolicy) *relay.Retention {
 
 func (f *fixture) pass(r *relay.Retention) relay.Removed {
 	f.t.Helper()
-	if err := f.Store.Settled(f.t.Context()); err != nil { // a pass sees rows only
+	if err := f.Settled(f.t.Context()); err != nil { // a pass sees rows only
 		f.t.Fatal(err)
 	}
 	return must(r.Pass(f.t.Context()))(f.t)

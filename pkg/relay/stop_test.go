@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -52,12 +53,15 @@ func workerChild() error {
 		return err
 	}
 	var stopped atomic.Bool
+	resumed := make(chan os.Signal, 1)
+	signal.Notify(resumed, syscall.SIGCONT)
 	stopAt := func(point string) {
 		if point == os.Getenv("RELAY_CHILD_POINT") && stopped.CompareAndSwap(false, true) {
 			say("stopping")
 			if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
 				panic(err)
 			}
+			<-resumed // another thread may have got the signal, and this one goes on for a moment
 			say("resumed")
 		}
 	}

@@ -127,6 +127,13 @@
 // While a crowd appends, effects get a tenth of the writer's time, until 262,144 messages or 256 MiB wait or the oldest has
 // waited for 10 s; from then on no more is accepted than can be worked off.
 //
+// On PostgreSQL a crowd's messages are one row as well, in one statement with their keys and their totals, and any process
+// makes their rows: the one that appended them when its crowd is gone, another when it finds them at a look a second, and
+// whoever reads or changes something before it does. Messages with an ordering key or an id of the caller's choice never
+// wait there, and nothing goes into the journal while 262,144 messages wait or the oldest has waited for 10 s. While rows
+// cannot be made, what waits there cannot be read, and asking for it by its id is answered [ErrUnavailable]. A damaged row
+// is set aside in the same way; stores open with it.
+//
 // # What is folded
 //
 // A message of the journal all of whose deliveries were delivered with their first attempts by then gets no rows: the
@@ -164,7 +171,8 @@
 // # What one message costs on PostgreSQL
 //
 // A group of appends, up to 512 of them, is one statement, which is its own transaction: one round trip and one flush of
-// the log. Its claim, its effects ([Effects] puts those of one target into few statements) and its completion come in
+// the log. In a crowd that writes a key's row for each message and one row for all of them, and another transaction makes
+// their rows, up to about a thousand at once. Its claim, its effects ([Effects] puts those of one target into few statements) and its completion come in
 // three more transactions for a group, about fifteen round trips together. With groups of a hundred that is 0.03 commits and about
 // 4 KiB of log for a message of 580 bytes with one effect.
 //

@@ -18,8 +18,8 @@ import (
 // about the journal speak of a message's rows, they mean either.
 //
 // What is in the journal is accepted: it is on disk, its dedupe keys count, and whoever reads waits until everything
-// appended before has been unfolded, or reads it there (see journal_read.go) if it cannot be. Only where one process owns the database, and only the writer's goroutine uses
-// it, but for what says otherwise.
+// appended before has been unfolded, or reads it there (see journal_read.go) if it cannot be. This is SQLite's; PostgreSQL's
+// is in postgres_journal.go. Only the writer's goroutine uses it, but for what says otherwise.
 const (
 	journalCrowd    = 8                // appends in one commit from which on they go through the journal
 	journalMessages = 1 << 18          // may wait in the journal: beyond that its rows are made first

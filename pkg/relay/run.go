@@ -47,6 +47,14 @@ func (d *Dispatcher) fill(l *lane) {
 // run performs attempts outside the database, one after another while there is one for their place, and has their
 // outcomes recorded.
 func (d *Dispatcher) run(l *lane, k *task) {
+	defer func() {
+		if k == nil {
+			return
+		}
+		if next := l.slots.next(); next != nil { // the runner has ended its goroutine
+			d.crew.do(func() { d.run(l, next) })
+		}
+	}()
 	for ; k != nil; k = l.slots.next() {
 		d.attempt(l, k)
 	}
@@ -54,6 +62,10 @@ func (d *Dispatcher) run(l *lane, k *task) {
 
 func (d *Dispatcher) attempt(l *lane, k *task) {
 	defer d.over(k)
+	if d.begins.Err() != nil {
+		d.giveBack(0, k)
+		return
+	}
 	if now := d.store.cfg.Now(); l.closed.Load() || l.quiet(now) > 0 { // since it was claimed
 		d.giveBack(max(l.quiet(now), 0), k)
 		return

@@ -2,6 +2,8 @@ package relay_test
 
 import (
 	"context"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,6 +76,74 @@ func TestDispatcher_MorePlaces(t *testing.T) {
 	close(release)
 	for range 2 {
 		next(t, seen)
+	}
+	f.balanced()
+}
+
+// TestDispatcher_RunnerThatEndsItsGoroutine: its place is another's then, as after an attempt that is over.
+func TestDispatcher_RunnerThatEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	f := open(t, sqlite)
+	if err := f.PutTarget(t.Context(), relay.Target{ID: "a", Concurrency: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		f.append(relay.Draft{Targets: []string{"a"}})
+	}
+	var n atomic.Int64
+	seen := f.dispatch(runners{"a": relay.Remote(func(context.Context, relay.Job) relay.Outcome {
+		if n.Add(1) == 1 {
+			runtime.Goexit()
+		}
+		return relay.Delivered("")
+	})})
+	for range 2 {
+		next(t, seen)
+	}
+}
+
+// TestDispatcher_StopBeginsNothing: an attempt that ends while the process stops makes room for no other, also while the
+// dispatcher is busy.
+func TestDispatcher_StopBeginsNothing(t *testing.T) {
+	t.Parallel()
+	f := open(t, sqlite)
+	if err := f.PutTarget(t.Context(), relay.Target{ID: "a", Concurrency: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		f.append(relay.Draft{Targets: []string{"a"}})
+	}
+	began, release := make(chan string, 8), make(chan struct{})
+	busy, free := make(chan struct{}), make(chan struct{})
+	var hold atomic.Bool
+	d := relay.NewDispatcher(f.Store, relay.DispatcherConfig{
+		Resolver: runners{"a": hanging(began, release)},
+		Refresh: func(context.Context) error {
+			if hold.CompareAndSwap(true, false) {
+				close(busy)
+				<-free
+			}
+			return nil
+		},
+	})
+	d.Start()
+	<-began
+	hold.Store(true)
+	d.Wake()
+	<-busy
+	stopped := make(chan error, 1)
+	go func() { stopped <- d.Stop(t.Context()) }()
+	time.Sleep(50 * time.Millisecond) // Stop has begun
+	close(release)
+	eventually(t, "the other one is given back", func() bool {
+		return f.number(`SELECT count(*) FROM deliveries WHERE state = 'pending' AND attempts = 0`) == 1
+	})
+	close(free)
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if len(began) > 0 {
+		t.Error("another attempt was begun")
 	}
 	f.balanced()
 }

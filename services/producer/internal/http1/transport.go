@@ -119,6 +119,9 @@ func (t *Transport) connection(ctx context.Context, to place) (c *conn, used boo
 		if ctx.Err() != nil { // it may have been alive, and so may the others
 			return nil, false, context.Cause(ctx)
 		}
+		if !deadline.IsZero() && !time.Now().Before(deadline) { // the context has not noticed yet
+			return nil, false, context.DeadlineExceeded
+		}
 	}
 	c, err = t.dial(ctx, to)
 	return c, false, err

@@ -48,11 +48,6 @@ func (s *Store) Append(ctx context.Context, drafts ...Draft) ([]Receipt, error) 
 	if err != nil {
 		return nil, err
 	}
-	if e, ok := s.engine.(*postgresEngine); ok && unclear(ready) {
-		if err := s.unstaged(ctx, e); err != nil {
-			return nil, err
-		}
-	}
 	if err := s.appends.do(ctx, newAppendOp(ready)); err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@
 //
 // Version 12 or later: WITH … AS MATERIALIZED is the newest that its statements use, and an older server is refused.
 // The tests have passed on 12.22, 14.23, 15.18 and 18.4. A database in UTF8, and rights to make tables and functions in its
-// schema. Each store takes up to 6 connections to write and dispatch, one to listen, and 2 for each processor (at least 4)
+// schema. Each store takes up to 7 connections to write and dispatch, one to listen, and 2 for each processor (at least 4)
 // to read: mind max_connections. synchronous_commit is set to on, and read back from every connection; whether the server itself keeps
 // what it has synced (fsync, full_page_writes, its disk) is its administrator's affair. What else pays: shared_buffers of
 // a quarter of the memory, max_wal_size of some gigabytes, wal_compression, and autovacuum left on, as rows of the queue
@@ -129,10 +129,11 @@
 //
 // On PostgreSQL a crowd's messages are one row as well, in one statement with their keys and their totals, and any process
 // makes their rows: the one that appended them when its crowd is gone, another when it finds them at a look a second, and
-// whoever reads or changes something before it does. Messages with an ordering key or an id of the caller's choice never
-// wait there, and nothing goes into the journal while 262,144 messages wait or the oldest has waited for 10 s. While rows
-// cannot be made, what waits there cannot be read, and asking for it by its id is answered [ErrUnavailable]. A damaged row
-// is set aside in the same way; stores open with it.
+// either at once for whoever waits to read or to change something. Messages with an ordering key or an id of the caller's
+// choice never wait there, and nothing goes into the journal while 262,144 messages wait or the oldest has waited for 10 s.
+// While rows cannot be made, asking by id for what may wait there is answered [ErrUnavailable]. A damaged row is set aside
+// in the same way; stores open with it. Before going back to a version that knows no journal on PostgreSQL, let the last
+// process that does run until the table is empty.
 //
 // # What is folded
 //

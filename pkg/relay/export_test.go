@@ -37,6 +37,12 @@ func ShortLease(c *Config) { c.shortLease = true }
 // Settled waits until everything that was appended has been dealt with.
 func (s *Store) Settled(ctx context.Context) error { return s.settled(ctx) }
 
+// Staged is how many messages are thought to wait in PostgreSQL's journal.
+func (s *Store) Staged() int64 { return s.engine.(*postgresEngine).staged.messages.Load() }
+
+// AfterRows is the point after the commit that gives messages of the journal their rows.
+const AfterRows = string(afterRows)
+
 // Settle waits until everything that was appended has its rows, and gives them to what is folded too, for tests that look
 // into the tables.
 func (s *Store) Settle(ctx context.Context) error {

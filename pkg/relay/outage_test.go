@@ -178,6 +178,9 @@ func TestPostgres_OutageIsUnavailableAndHeals(t *testing.T) {
 		if err := f.Ping(t.Context()); !errors.Is(err, relay.ErrUnavailable) {
 			t.Errorf("%s: ping: %v", name, err)
 		}
+		if _, err := f.Retry(t.Context(), "dlv_none"); !errors.Is(err, relay.ErrUnavailable) {
+			t.Errorf("%s: retry: %v", name, err)
+		}
 		outage.end()
 		eventually(t, name+": an append goes through again", func() bool {
 			_, err := f.Append(t.Context(), draft)

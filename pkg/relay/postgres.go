@@ -38,7 +38,7 @@ type postgresEngine struct {
 }
 
 // Connections of one store that write: one for each of its writers, and one to spare for what is read back.
-const postgresWriters = 5
+const postgresWriters = 6
 
 // listenParam in a database URL turns LISTEN off.
 const listenParam = "listen"

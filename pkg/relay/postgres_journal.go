@@ -12,11 +12,13 @@ import (
 
 // On PostgreSQL the journal is a table that all processes share. While a crowd appends, its messages are one row there, in
 // one statement with their dedupe keys and their totals: a key's row is all that a message costs by itself. Which process
-// takes a row out and makes the messages' rows of it, in one transaction, is all the same: see staged.go. Whoever reads
-// does so too, for all that was committed before it began.
+// takes a row out and makes the messages' rows of it, in one transaction, is all the same. Each has a writer for that, see
+// staged.go; whoever reads waits until it has dealt with all that was committed before.
 //
 // Messages with an ordering key do not go this way, as one of them might overtake another. Nor do those whose caller
-// chose their ids: what is in the journal has ids of this engine's making, which are told from others without reading it.
+// chose their ids: what is in the journal has ids of this engine's making. A caller who chooses an id that the engine has
+// given to another message gets an error, unless that message is still in the journal: then it is accepted, and the other
+// one gets a new id with its rows, which DispatcherConfig.Log is told.
 
 // appendNew is for messages none of whose keys is taken: an error if one is. All of these statements take the same locks in
 // the same order as appendDrafts.
@@ -32,7 +34,7 @@ const appendNew = `WITH clock AS MATERIALIZED (SELECT relay_now() AS now
     ORDER BY 1, 2
     ON CONFLICT (target_id, state, shard) DO UPDATE SET n = totals.n + excluded.n
   )
-  INSERT INTO journal (at, messages, bytes, records, repeated) SELECT now, ?, ?, ?, '' FROM clock`
+  INSERT INTO journal (at, messages, entries, bytes, format, records, repeated) SELECT now, ?, ?, ?, 1, ?, '' FROM clock`
 
 // wary is for how many groups it is not tried again to append them so, after one had a key that was taken.
 const wary = 64
@@ -49,8 +51,8 @@ const appendMixed = `WITH draft AS MATERIALIZED (
     SELECT n FROM draft WHERE id NOT IN (SELECT message_id FROM new_key)
   ), fresh AS MATERIALIZED (SELECT ?::bigint - count(*) AS n FROM repeated
   ), stored AS (
-    INSERT INTO journal (at, messages, bytes, records, repeated)
-    SELECT now, fresh.n, ?, ?, coalesce((SELECT string_agg(n::text, ',') FROM repeated), '') FROM clock, fresh WHERE fresh.n > 0
+    INSERT INTO journal (at, messages, entries, bytes, format, records, repeated)
+    SELECT now, fresh.n, ?, ?, 1, ?, coalesce((SELECT string_agg(n::text, ',') FROM repeated), '') FROM clock, fresh WHERE fresh.n > 0
   ), counted AS (
     INSERT INTO totals (target_id, state, shard, n)
     SELECT target_id, 'pending', ?::bigint, count(*) FROM unnest(?::text[], ?::bigint[]) AS d (target_id, message)
@@ -63,8 +65,10 @@ const appendMixed = `WITH draft AS MATERIALIZED (
 
 // journals says whether drafts may go through the journal together.
 func (e *postgresEngine) journals(t *txn, drafts []*prepared) bool {
+	bytes := 0
 	return t.crowd && e.staged.room() && !slices.ContainsFunc(drafts, func(p *prepared) bool {
-		return p.given || p.keyed || p.OrderingKey != ""
+		bytes += len(p.Body) + len(p.Headers)
+		return p.given || p.keyed || p.OrderingKey != "" || bytes > maxStatementBytes
 	})
 }
 
@@ -73,7 +77,7 @@ func (e *postgresEngine) appendStaged(ctx context.Context, t *txn, drafts []*pre
 	a := e.journaled(drafts)
 	repeated := map[int64]bool{}
 	if e.wary == 0 {
-		err = t.exec(ctx, appendNew, a.sources, a.keys, a.ids, t.shard, a.targets, a.states, a.counts, int64(len(drafts)), a.bytes, a.record)
+		err = t.exec(ctx, appendNew, a.sources, a.keys, a.ids, t.shard, a.targets, a.states, a.counts, int64(len(drafts)), a.entries, a.bytes, a.record)
 		if pe := (*pgconn.PgError)(nil); errors.As(err, &pe) && pe.Code == uniqueViolation {
 			e.wary = wary
 		}
@@ -108,7 +112,7 @@ func (e *postgresEngine) appendWarily(ctx context.Context, t *txn, a journaledDr
 			targets, messages = append(targets, target), append(messages, int64(i+1))
 		}
 	}
-	found, err := t.query(ctx, appendMixed, a.sources, a.keys, a.ids, a.ns, int64(len(drafts)), a.bytes, a.record, t.shard, targets, messages, t.shard)
+	found, err := t.query(ctx, appendMixed, a.sources, a.keys, a.ids, a.ns, int64(len(drafts)), a.entries, a.bytes, a.record, t.shard, targets, messages, t.shard)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +127,7 @@ type journaledDrafts struct {
 	counts             []int64  // and what is added to each
 	record             []byte   // good until the next one
 	bytes              int64    // of it, before it was packed
+	entries            int64    // messages and deliveries
 }
 
 func (e *postgresEngine) journaled(drafts []*prepared) journaledDrafts {
@@ -138,6 +143,7 @@ func (e *postgresEngine) journaled(drafts []*prepared) journaledDrafts {
 		deliveries = deliveries[:0]
 		for k, target := range p.Targets {
 			totals[target]++
+			a.entries++
 			deliveries = append(deliveries, record.Delivery{ID: p.deliveries[k], Target: target})
 		}
 		m := p.recorded()
@@ -153,5 +159,6 @@ func (e *postgresEngine) journaled(drafts []*prepared) journaledDrafts {
 	a.targets, a.states = append(a.targets, messagesTotal.target), append(a.states, string(messagesTotal.state))
 	a.counts = append(a.counts, int64(len(drafts)))
 	a.record, a.bytes = e.packer.Pack(raw), int64(len(raw))
+	a.entries += int64(len(drafts))
 	return a
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,9 +21,15 @@ func quickLocks(c *relay.Config) { c.EffectTimeout = 100 * time.Millisecond }
 // withoutRows keeps everybody from making the rows of messages, until it is told to let go.
 func (f *fixture) withoutRows() (release func()) {
 	f.t.Helper()
+	return f.lock(`LOCK TABLE messages IN SHARE ROW EXCLUSIVE MODE`)
+}
+
+// lock takes a lock past the store, until it is told to let go.
+func (f *fixture) lock(statement string) (release func()) {
+	f.t.Helper()
 	conn, err := pgx.Connect(context.Background(), f.cfg.URL)
 	if err == nil {
-		_, err = conn.Exec(context.Background(), `BEGIN; LOCK TABLE messages IN SHARE ROW EXCLUSIVE MODE`)
+		_, err = conn.Exec(context.Background(), `BEGIN; `+statement)
 	}
 	if err != nil {
 		f.t.Fatal(err)
@@ -201,15 +208,7 @@ func TestPostgresJournal_DamageStaysAlone(t *testing.T) {
 	if err == nil || errors.Is(err, relay.ErrNotFound) || errors.Is(err, relay.ErrUnavailable) || !strings.Contains(err.Error(), "row 1 of the journal") {
 		t.Errorf("what is in the damaged row: %v", err)
 	}
-	eventually(t, "the log is told", func() bool {
-		select {
-		case err := <-told:
-			return strings.Contains(err.Error(), "row 1 of the journal")
-		default:
-			f.clock.advance(time.Second) // it is told at a poll
-			return false
-		}
-	})
+	f.logged(told, "row 1 of the journal")
 	if n := f.number(`SELECT count(*) FROM journal WHERE damage <> ''`); n != 1 {
 		t.Errorf("%d rows of the journal are set aside, want 1", n)
 	}
@@ -218,23 +217,104 @@ func TestPostgresJournal_DamageStaysAlone(t *testing.T) {
 	}
 }
 
-// TestPostgresJournal_IDsAreNotGivenTwice: an id that a caller brings may be that of a message in the journal. It is not
-// accepted then, even while nobody can tell.
-func TestPostgresJournal_IDsAreNotGivenTwice(t *testing.T) {
+// TestPostgresJournal_WhatOthersAreAtCounts: while another process has what waits in the journal, it is still known to wait.
+func TestPostgresJournal_WhatOthersAreAtCounts(t *testing.T) {
 	t.Parallel()
 	f := open(t, postgresJournaled, quickLocks)
 	release := f.withoutRows()
 	defer release()
-	id := f.append(relay.Draft{}).ID
-	again := relay.Draft{ID: id, Source: "s", Type: "t"}
-	if r, err := f.Append(t.Context(), again); !errors.Is(err, relay.ErrUnavailable) {
-		t.Errorf("while rows cannot be made: %+v, %v", r, err)
-	}
+	f.keyed(30, "x")
+	let := f.lock(`SELECT seq FROM journal FOR UPDATE`)
+	defer let()
+	g := f.beside()
 	release()
-	if r, err := f.Append(t.Context(), again); err == nil || errors.Is(err, relay.ErrUnavailable) {
-		t.Errorf("a message's id for another: %+v, %v", r, err)
+	for _, s := range []*fixture{f, g} {
+		eventually(t, "it is known how many wait", func() bool { return s.Staged() == 30 })
 	}
-	if n := f.number(`SELECT count(*) FROM messages`); n != 1 {
-		t.Errorf("%d messages, want 1", n)
+	time.Sleep(200 * time.Millisecond) // they look again and again meanwhile
+	if f.Staged() != 30 || g.Staged() != 30 {
+		t.Errorf("%d and %d are thought to wait, want 30", f.Staged(), g.Staged())
 	}
+	let()
+	if n := g.number(`SELECT count(*) FROM messages`); n != 30 {
+		t.Errorf("%d messages, want 30", n)
+	}
+}
+
+// TestPostgresJournal_BatchesAreBounded: messages to many targets do not come in one transaction.
+func TestPostgresJournal_BatchesAreBounded(t *testing.T) {
+	t.Parallel()
+	var batches atomic.Int64
+	f := open(t, postgresJournaled, quickLocks, func(c *relay.Config) {
+		*c = relay.WithPoints(*c, func(point string) {
+			if point == relay.AfterRows {
+				batches.Add(1)
+			}
+		})
+	})
+	release := f.withoutRows()
+	defer release()
+	targets := make([]string, 100)
+	for i := range targets {
+		targets[i] = fmt.Sprint(i)
+	}
+	f.crowd(30, 10, func(int, int) relay.Draft { return relay.Draft{Source: "s", Type: "t", Targets: targets} })
+	release()
+	if n := f.number(`SELECT count(*) FROM deliveries`); n != 30_000 {
+		t.Errorf("%d deliveries, want 30000", n)
+	}
+	if n := batches.Load(); n < 30_000/(2048+4096) {
+		t.Errorf("30000 deliveries were made in %d transactions", n)
+	}
+	f.balanced()
+}
+
+// TestPostgresJournal_ATakenIDCostsNobody: a caller chooses the id of a message that is in the journal. All that were accepted
+// are there in the end, and the log is told which one has a new id.
+func TestPostgresJournal_ATakenIDCostsNobody(t *testing.T) {
+	t.Parallel()
+	f := open(t, postgresJournaled, quickLocks)
+	f.target("a")
+	release := f.withoutRows()
+	defer release()
+	ids := f.keyed(30, "x")
+	let := f.lock(`SELECT seq FROM journal FOR UPDATE`) // as another process has it that makes its rows
+	defer let()
+	release()
+	f.append(relay.Draft{ID: ids[7], Type: "mine"})
+	told := make(chan error, 16)
+	d := relay.NewDispatcher(f.Store, relay.DispatcherConfig{
+		Resolver: runners{"a": answer(relay.Delivered(""))}, Poll: 20 * time.Millisecond, Log: func(_ string, err error) { told <- err },
+	})
+	d.Start()
+	defer f.stop(d)
+	let()
+	for _, id := range ids {
+		want := "t"
+		if id == ids[7] {
+			want = "mine"
+		}
+		if m := must(f.Message(t.Context(), id))(t); m.Type != want {
+			t.Errorf("%s is %+v", id, m)
+		}
+	}
+	if n := f.number(`SELECT count(*) FROM messages WHERE dedupe_key = 'x7' AND id <> '` + ids[7] + `'`); n != 1 {
+		t.Errorf("%d messages with the key x7 and a new id, want 1", n)
+	}
+	f.logged(told, ids[7])
+	f.balanced()
+}
+
+// logged waits until the log is told of something.
+func (f *fixture) logged(told <-chan error, what string) {
+	f.t.Helper()
+	eventually(f.t, "the log is told", func() bool {
+		select {
+		case err := <-told:
+			return strings.Contains(err.Error(), what)
+		default:
+			f.clock.advance(time.Second) // it is told at a poll
+			return false
+		}
+	})
 }

@@ -15,21 +15,23 @@ import (
 	"example.com/signet/pkg/relay/internal/record"
 )
 
-// unfoldHead is how many rows of the journal are looked at for one transaction; unfoldBytes, after how many bytes of them it
-// takes no more.
+// unfoldHead is how many rows of the journal are looked at for one transaction; unfoldEntries and unfoldBytes, after how many
+// messages and deliveries, and bytes of them, it takes no more.
 const (
-	unfoldHead  = 32
-	unfoldBytes = 8 << 20
+	unfoldHead    = 32
+	unfoldEntries = 2 * unfoldSlice
+	unfoldBytes   = maxStatementBytes
 )
 
-// takeJournal takes the first rows that no other process is at, up to a position.
+// takeJournal takes the first rows that no other process is at. Those of a format that this one does not know are left to
+// processes that do.
 const takeJournal = `DELETE FROM journal WHERE seq IN (
     SELECT seq FROM journal WHERE seq IN (
       SELECT seq FROM (
-        SELECT seq, sum(messages) OVER before - messages AS messages, sum(bytes) OVER before - bytes AS bytes
-        FROM (SELECT seq, messages, bytes FROM journal WHERE damage = '' AND seq <= ? ORDER BY seq LIMIT ?) head
+        SELECT seq, sum(entries) OVER before - entries AS entries, sum(bytes) OVER before - bytes AS bytes
+        FROM (SELECT seq, entries, bytes FROM journal WHERE damage = '' AND format = 1 ORDER BY seq LIMIT ?) head
         WINDOW before AS (ORDER BY seq)) head
-      WHERE messages < ? AND bytes < ?)
+      WHERE entries < ? AND bytes < ?)
     /*skip locked*/)
   RETURNING seq, at, records, repeated`
 
@@ -65,52 +67,102 @@ func (e *errRow) Unwrap() error { return e.err }
 
 const setJournalAside = `UPDATE journal SET damage = ? WHERE seq = ?`
 
-// unfold makes the rows of the next few rows of the journal, none of them behind a position, in a transaction that run runs.
-// It answers of how many of them; one that it cannot be done with is set aside, and counts.
-func (e *postgresEngine) unfold(bound int64, run func(func(context.Context, *txn) error) error) (n int, err error) {
-	for _, most := range []int{unfoldHead, 1} { // what goes wrong with several is tried with one
+// unfold makes the rows of the next few rows of the journal, at most so many, in transactions that run runs. It answers of how
+// many of them; one that it cannot be done with is set aside, and counts.
+func (e *postgresEngine) unfold(most int, run func(func(context.Context, *txn) error) error) (n int, err error) {
+	for _, alone := range []bool{false, true} { // what goes wrong with several is tried with one
 		var took []stagedRow
+		var renamed []error
 		err = run(func(ctx context.Context, t *txn) (err error) {
-			took, err = unfoldRows(ctx, t, bound, most)
+			if alone {
+				took, renamed, err = unfoldOne(ctx, t)
+			} else {
+				took, err = unfoldRows(ctx, t, most)
+			}
 			return err
 		})
 		if err == nil {
 			e.staged.took(took)
+			for _, r := range renamed {
+				e.staged.tell(r)
+			}
 			return len(took), nil
 		}
 		if errors.Is(e.classify(err), ErrUnavailable) || e.contended(err) {
 			return 0, err
 		}
 		if bad := (*errRow)(nil); errors.As(err, &bad) {
-			err = run(func(ctx context.Context, t *txn) error {
-				return t.exec(ctx, setJournalAside, cut(bad.err.Error(), maxError), bad.seq)
-			})
-			if err == nil {
-				e.staged.damaged(bad)
-			}
-			return 1, err
+			return 1, e.setAside(bad, run)
 		}
 	}
 	return 0, err
 }
 
-func unfoldRows(ctx context.Context, t *txn, bound int64, most int) ([]stagedRow, error) {
-	found, err := t.query(ctx, takeJournal, bound, most, unfoldSlice, unfoldBytes)
+func (e *postgresEngine) setAside(bad *errRow, run func(func(context.Context, *txn) error) error) error {
+	var n int64
+	err := run(func(ctx context.Context, t *txn) (err error) {
+		n, err = t.changed(ctx, setJournalAside, cut(bad.err.Error(), maxError), bad.seq)
+		return err
+	})
+	if err == nil && n > 0 { // or else somebody has dealt with it
+		e.staged.tell(bad)
+	}
+	return err
+}
+
+func unfoldRows(ctx context.Context, t *txn, most int) ([]stagedRow, error) {
+	rows, err := takeRows(ctx, t, most)
+	if err == nil && len(rows) > 0 {
+		err = t.exec(ctx, insertRows, rowArgs(t, rows)...)
+	}
+	return rows, err
+}
+
+// unfoldOne is unfoldRows for one row, in which something may be wrong.
+func unfoldOne(ctx context.Context, t *txn) (rows []stagedRow, renamed []error, err error) {
+	if rows, err = takeRows(ctx, t, 1); err != nil || len(rows) == 0 {
+		return nil, nil, err
+	}
+	if renamed, err = rename(ctx, t, rows[0].messages); err != nil {
+		return nil, nil, err
+	}
+	if err := t.exec(ctx, insertRows, rowArgs(t, rows)...); err != nil {
+		if invalid(err) {
+			err = &errRow{rows[0].seq, err}
+		}
+		return nil, nil, err
+	}
+	return rows, renamed, nil
+}
+
+func takeRows(ctx context.Context, t *txn, most int) ([]stagedRow, error) {
+	found, err := t.query(ctx, takeJournal, most, unfoldEntries, unfoldBytes)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := collect(found, readJournalRow)
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
 	slices.SortFunc(rows, func(a, b stagedRow) int { return cmp.Compare(a.seq, b.seq) })
-	if err := t.exec(ctx, insertRows, rowArgs(t, rows)...); err != nil {
-		if len(rows) == 1 && invalid(err) {
-			err = &errRow{rows[0].seq, err}
-		}
+	return rows, err
+}
+
+const selectTaken = `SELECT id FROM messages WHERE id = ANY (?::text[])`
+
+// rename gives new ids to messages whose ids others have by now.
+func rename(ctx context.Context, t *txn, messages []record.Message) (renamed []error, err error) {
+	ids := make([]string, len(messages))
+	for i := range messages {
+		ids[i] = messages[i].ID
+	}
+	found, err := t.query(ctx, selectTaken, ids)
+	if err != nil {
 		return nil, err
 	}
-	return rows, nil
+	err = eachTarget(found, func(id string) {
+		m := &messages[slices.Index(ids, id)]
+		m.ID = NewMessageID(t.now)
+		renamed = append(renamed, fmt.Errorf("%w, so the one that the engine had given it to is %s now: %s", errTaken, m.ID, id))
+	})
+	return renamed, err
 }
 
 // invalid says that it is the values of a statement that the server refuses: its classes of data exceptions and of violated
@@ -199,10 +251,19 @@ func (e *postgresEngine) missing(ctx context.Context, q querier, what, id string
 	return fmt.Errorf("%s %s: not found, but row %d of the journal was set aside: %w: %s", what, id, seq, record.ErrDamaged, damage)
 }
 
-const firstJournal = `SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM journal WHERE damage = ''`
+const (
+	selectJournalBounds = `SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM journal WHERE damage = '' AND format = 1`
+	selectJournalTotal  = `SELECT coalesce(sum(messages), 0)::bigint, coalesce(min(at), 0) FROM journal WHERE damage = '' AND format = 1`
+)
 
 // journalBounds are the first and the last row of the journal that wait; zeros: none does.
-func journalBounds(ctx context.Context, from reader) (first, last int64, err error) {
-	err = from.row(ctx, firstJournal).Scan(&first, &last)
+func (e *postgresEngine) journalBounds(ctx context.Context) (first, last int64, err error) {
+	err = e.writers.QueryRowContext(ctx, selectJournalBounds).Scan(&first, &last)
 	return first, last, err
+}
+
+// journalTotal is how many messages wait in the journal, and when the first of them was appended.
+func (e *postgresEngine) journalTotal(ctx context.Context) (messages, oldest int64, err error) {
+	err = e.writers.QueryRowContext(ctx, selectJournalTotal).Scan(&messages, &oldest)
+	return messages, oldest, err
 }

@@ -85,10 +85,13 @@ func (s *Store) byRowID(ctx context.Context, e *postgresEngine, what, id string,
 	if err != nil || ok {
 		return err
 	}
-	if err := s.unstaged(ctx, e); err != nil {
-		return err
+	if _, _, ours := foldableID(id); ours {
+		if err := s.settled(ctx); err != nil {
+			return err
+		}
+		ok, err = read(s.callers, false)
 	}
-	if ok, err = read(s.callers, false); err == nil && !ok {
+	if err == nil && !ok {
 		err = e.missing(ctx, s.callers, what, id)
 	}
 	return err

@@ -13,7 +13,7 @@ func (d *Dispatcher) housekeep() {
 		d.cfg.Log("sweep expired leases", err)
 	}
 	for _, err := range d.store.engine.damaged() {
-		d.cfg.Log("set aside what is damaged", err)
+		d.cfg.Log("look after the journal", err)
 	}
 	d.refreshService()
 	d.refreshChanged()

@@ -2,8 +2,8 @@ package relay
 
 import (
 	"context"
-	"math"
-	"slices"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,20 +14,23 @@ const (
 	stagedAgain = 5 * time.Millisecond // until what another process is at may be done
 )
 
-// staged is what one process knows of PostgreSQL's journal. Its rows are made when no crowd is there, and while one is, in
-// the part of the time that effects get; but what is in it neither grows beyond bounds nor waits for long: appends go past
-// it then.
+// staged is what one process knows of PostgreSQL's journal. A writer of its own makes the rows, one batch in a transaction:
+// when no crowd is there, while one is in a part of the time, and at once for whoever waits to read. What is in the journal
+// neither grows beyond bounds nor waits for long: appends go past it then.
 type staged struct {
-	messages atomic.Int64  // about how many wait, going by what this process has appended and unfolded
+	messages atomic.Int64  // about how many wait, as of the last look and what this process has done since
 	late     atomic.Bool   // the oldest have waited for too long
-	nudge    chan struct{} // something was appended
+	nudge    chan struct{} // something was appended, or somebody waits
 	now      func() time.Time
+
+	mu      sync.Mutex
+	readers []reading // the seq is 0 until it was looked up
+	untold  []error   // for report
 
 	// The unfolding writer's own.
 	lookAt, retryAt time.Time
-
-	mu     sync.Mutex
-	untold []error // damage, for report
+	failing         time.Time // since when nothing has succeeded; zero: it has
+	told            bool      // of that
 }
 
 func newStaged(now func() time.Time) *staged { return &staged{nudge: make(chan struct{}, 1), now: now} }
@@ -35,13 +38,17 @@ func newStaged(now func() time.Time) *staged { return &staged{nudge: make(chan s
 // room says whether more may go through the journal.
 func (s *staged) room() bool { return !s.late.Load() && s.messages.Load() < journalMessages }
 
-// add takes note of what was appended.
-func (s *staged) add(messages int) {
-	s.messages.Add(int64(messages))
+func (s *staged) wake() {
 	select {
 	case s.nudge <- struct{}{}:
 	default:
 	}
+}
+
+// add takes note of what was appended.
+func (s *staged) add(messages int) {
+	s.messages.Add(int64(messages))
+	s.wake()
 }
 
 // took takes note of rows of the journal whose messages have theirs now.
@@ -55,24 +62,31 @@ func (s *staged) took(rows []stagedRow) {
 	}
 	for old := s.messages.Load(); !s.messages.CompareAndSwap(old, max(0, old-int64(n))); old = s.messages.Load() {
 	}
-	// The clock of the database said when that was. Where this process's is far from it, nothing is thought to be late.
-	age := s.now().Sub(time.UnixMicro(rows[0].at))
+	s.aged(rows[0].at)
+}
+
+// aged goes by when the oldest in the journal was appended. The clock of the database said when that was; where this
+// process's is far from it, nothing is thought to be late.
+func (s *staged) aged(oldest int64) {
+	age := s.now().Sub(time.UnixMicro(oldest))
 	s.late.Store(age > journalAge && age < 100*journalAge)
 }
 
-// empty takes note that nothing was there, when so many were thought to be.
-func (s *staged) empty(thought int64) {
-	s.messages.Add(-thought)
-	s.late.Store(false)
+// looked takes note of how much is there in all.
+func (s *staged) looked(messages, oldest int64) {
+	s.messages.Store(messages)
+	if s.late.Store(false); messages > 0 {
+		s.aged(oldest)
+	}
 }
 
-func (s *staged) damaged(err error) {
+func (s *staged) tell(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.untold = append(s.untold, err)
 }
 
-// report answers the damage that it has not answered before.
+// report answers what it has not answered before.
 func (s *staged) report() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,16 +95,71 @@ func (s *staged) report() []error {
 	return untold
 }
 
+// await waits until everything that is in the journal now has its rows. Any goroutine may call it.
+func (s *staged) await(ctx context.Context, closed <-chan struct{}) error {
+	r := reading{ready: make(chan error, 1)}
+	s.mu.Lock()
+	s.readers = append(s.readers, r)
+	s.mu.Unlock()
+	s.wake()
+	select {
+	case err := <-r.ready:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-closed:
+		return errStopped
+	}
+}
+
+// awaiting is how many wait.
+func (s *staged) awaiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.readers)
+}
+
+// answer tells the first n of those who wait, when the journal reaches from first to last; with an error, all of these.
+func (s *staged) answer(n int, first, last int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rest := s.readers[:0:0]
+	for i, r := range s.readers {
+		if i < n && r.seq == 0 {
+			r.seq = last
+		}
+		if i < n && (err != nil || first == 0 || first > r.seq) {
+			r.ready <- err
+			continue
+		}
+		rest = append(rest, r)
+	}
+	s.readers = rest
+}
+
 // wait is for how long there is nothing to be done, when whoever appends is to be left alone for a while.
 func (s *staged) wait(now time.Time, courtesy time.Duration) time.Duration {
 	wait := max(0, s.retryAt.Sub(now))
 	switch {
-	case !s.room():
+	case !s.room() || s.awaiting() > 0:
 		return wait
 	case s.messages.Load() <= 0 && s.lookAt.After(now):
 		return max(wait, s.lookAt.Sub(now))
 	}
 	return max(wait, courtesy)
+}
+
+// failed takes note of a failure. What does not pass by itself is told once.
+func (s *staged) failed(err error) {
+	now := time.Now()
+	s.retryAt = now.Add(unfoldRetry)
+	if s.failing.IsZero() {
+		s.failing = now
+	}
+	if !s.told && (!errors.Is(err, ErrUnavailable) || now.Sub(s.failing) > journalAge) {
+		s.told = true
+		s.tell(fmt.Errorf("make the rows of the journal: %w", err))
+	}
 }
 
 // unstage makes the rows of some of what is in the journal, if it is time.
@@ -103,8 +172,25 @@ func (w *writer) unstage() {
 	if !ok {
 		return
 	}
-	thought := s.messages.Load()
-	n, err := e.unfold(math.MaxInt64, func(f func(context.Context, *txn) error) error {
+	if err := w.unstageSome(e); err != nil {
+		err = e.classify(err)
+		s.failed(err)
+		s.answer(s.awaiting(), 0, 0, err)
+		return
+	}
+	s.failing, s.told = time.Time{}, false
+}
+
+func (w *writer) unstageSome(e *postgresEngine) error {
+	s := w.staged
+	if err := w.answerReaders(e); err != nil {
+		return err
+	}
+	most := unfoldHead
+	if !s.failing.IsZero() { // it may have been too much
+		most = 1
+	}
+	n, err := e.unfold(most, func(f func(context.Context, *txn) error) error {
 		return w.transact(context.Background(), func(ctx context.Context, t *txn) error {
 			err := f(ctx, t)
 			if err == nil && len(t.due) > 0 {
@@ -113,43 +199,39 @@ func (w *writer) unstage() {
 			return err
 		})
 	})
-	switch {
-	case err != nil:
-		s.retryAt = time.Now().Add(unfoldRetry)
-	case n == 0:
-		s.empty(thought)
-		s.lookAt = time.Now().Add(stagedLook)
-	default:
-		s.lookAt = time.Time{} // there may be more
-		w.cfg.reach(afterRows)
+	if err != nil {
+		return err
 	}
+	if n > 0 {
+		w.cfg.reach(afterRows)
+		s.lookAt = time.Time{} // there may be more
+		return w.answerReaders(e)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), appendTime)
+	defer cancel()
+	messages, oldest, err := e.journalTotal(ctx)
+	if err != nil {
+		return err
+	}
+	s.looked(messages, oldest)
+	s.lookAt = time.Now().Add(stagedLook)
+	if messages > 0 { // somebody else is at it
+		s.retryAt = time.Now().Add(stagedAgain)
+	}
+	return w.answerReaders(e)
 }
 
-// unstaged makes the rows of everything that was in the journal when it was called.
-func (s *Store) unstaged(ctx context.Context, e *postgresEngine) error {
-	first, bound, err := journalBounds(ctx, s.callers)
-	for err == nil && first > 0 && first <= bound {
-		var n int
-		n, err = e.unfold(bound, func(f func(context.Context, *txn) error) error { return s.write(ctx, f) })
-		if err == nil && n == 0 { // somebody else is at it
-			select {
-			case <-time.After(stagedAgain):
-			case <-ctx.Done():
-				err = ctx.Err()
-			}
-		}
-		if err == nil {
-			first, _, err = journalBounds(ctx, s.callers)
-		}
+// answerReaders answers those who have waited for long enough.
+func (w *writer) answerReaders(e *postgresEngine) error {
+	n := w.staged.awaiting()
+	if n == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), appendTime)
+	defer cancel()
+	first, last, err := e.journalBounds(ctx)
+	if err == nil {
+		w.staged.answer(n, first, last, nil)
 	}
 	return err
-}
-
-// unclear holds for messages of which one may have the id of another in the journal: its caller chose it, and it looks like
-// one of this engine's making.
-func unclear(drafts []*prepared) bool {
-	return slices.ContainsFunc(drafts, func(p *prepared) bool {
-		_, _, ours := foldableID(p.ID)
-		return p.given && ours
-	})
 }

@@ -55,6 +55,7 @@ type Store struct {
 	// outcomes and what is asked for by hand, and transactions with foreign code in them. On SQLite, where only one
 	// connection may write, all of them are the same.
 	appends, claims, changes, effects *writer
+	rows                              *writer // makes those of what is in PostgreSQL's journal; nil on SQLite
 
 	callers      reader // for callers
 	engineReader reader // the dispatcher's own: callers who hold all connections do not hold up deliveries
@@ -144,7 +145,8 @@ func (s *Store) open(ctx context.Context) error {
 		s.claims = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
 		s.changes = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
 		s.effects = newWriter(e, s.cfg, s.wake, newShard(), 2*s.cfg.EffectTimeout+max(s.cfg.AppendWait, appendTime))
-		s.appends.cheap, s.effects.staged = e.staged.room, e.staged
+		s.rows = newWriter(e, s.cfg, s.wake, newShard(), changesTime)
+		s.appends.cheap, s.rows.staged = e.staged.room, e.staged
 	default:
 		return fmt.Errorf("%w database URL: want sqlite: and a file's path, or postgres:// and a server", ErrInvalid)
 	}
@@ -174,7 +176,7 @@ func (s *Store) writers() []*writer {
 	if s.appends == s.effects {
 		return []*writer{s.appends}
 	}
-	return []*writer{s.appends, s.claims, s.changes, s.effects}
+	return []*writer{s.appends, s.claims, s.changes, s.effects, s.rows}
 }
 
 // Close waits for what is being written, then closes the database. Calls after it answer ErrUnavailable.
@@ -221,7 +223,7 @@ func (s *Store) mostlySettled(ctx context.Context) error {
 // settled waits until everything that was appended before has its rows, so that reading finds it.
 func (s *Store) settled(ctx context.Context) error {
 	if e, ok := s.engine.(*postgresEngine); ok {
-		return s.unstaged(ctx, e)
+		return e.staged.await(ctx, s.rows.stopped)
 	}
 	return s.engine.log().await(ctx, s.appends.stopped)
 }

@@ -4,8 +4,10 @@ CREATE TABLE journal (
   seq      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   at       BIGINT NOT NULL, -- when its messages were appended
   messages BIGINT NOT NULL, -- how many it accepted
+  entries  BIGINT NOT NULL, -- how many those are with their deliveries, or more
   bytes    BIGINT NOT NULL, -- of the records, before they were packed
-  records  BYTEA  NOT NULL, -- in the format of internal/record, packed
+  format   BIGINT NOT NULL, -- of the records: 1 is that of internal/record, packed
+  records  BYTEA  NOT NULL,
   repeated TEXT COLLATE "C" NOT NULL, -- which of the messages in it are duplicates and not accepted: numbers from 1, and commas
   damage   TEXT COLLATE "C" NOT NULL DEFAULT '' -- why its rows could not be made; empty: they will be
 );

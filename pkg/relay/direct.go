@@ -63,6 +63,11 @@ func eachOf(rows *sql.Rows, f func(scanner) error) error {
 
 // each reads what a query finds, row by row.
 func (s *sqliteSession) each(ctx context.Context, query string, args []any, f func(scanner) error) error {
+	return s.found(ctx, query, args, func(rows driver.Rows) error { return eachDirect(rows, f) })
+}
+
+// found hands over what a query finds; read closes it.
+func (s *sqliteSession) found(ctx context.Context, query string, args []any, read func(driver.Rows) error) error {
 	return s.conn.Raw(func(conn any) error {
 		st, err := s.prepared(ctx, conn, query)
 		if err != nil {
@@ -75,7 +80,7 @@ func (s *sqliteSession) each(ctx context.Context, query string, args []any, f fu
 		if err != nil {
 			return err
 		}
-		return eachDirect(rows, f)
+		return read(rows)
 	})
 }
 

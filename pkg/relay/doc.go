@@ -163,7 +163,7 @@
 // Two cores, with the load generator, the database and the endpoints on them too
 // (make bench BENCH="-only ingest,processed,sustained,publish,drain" prints such figures, as ratios to what one could write by
 // hand): some 50,000 webhooks a second verified and stored for as long as the journal takes them, some 25,000 processed as well or
-// taken for half a minute, some 14,000 events a second published, delivered and recorded, and some 25,000 deliveries a
+// taken for half a minute, some 14,000 events a second published, delivered and recorded, and some 30,000 deliveries a
 // second of a backlog. The benchmark's events are much alike, so they pack well. PostgreSQL on the same machine takes about
 // half of the webhooks, because the server needs the same processors. It is the better choice when several processes have
 // to share the work or stand in for each other, when the database has a machine of its own, or when somebody else looks

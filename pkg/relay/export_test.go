@@ -37,6 +37,9 @@ func ShortLease(c *Config) { c.shortLease = true }
 // Settled waits until everything that was appended has been dealt with.
 func (s *Store) Settled(ctx context.Context) error { return s.settled(ctx) }
 
+// Stopping says whether Stop has begun.
+func (d *Dispatcher) Stopping() bool { return d.begins.Err() != nil }
+
 // Staged is how many messages are thought to wait in PostgreSQL's journal.
 func (s *Store) Staged() int64 { return s.engine.(*postgresEngine).staged.messages.Load() }
 

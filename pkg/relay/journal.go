@@ -353,6 +353,10 @@ func (j *journal) await(ctx context.Context, closed <-chan struct{}) error {
 		j.tell(nil)
 	}
 	j.wake()
+	return r.wait(ctx, closed)
+}
+
+func (r reading) wait(ctx context.Context, closed <-chan struct{}) error {
 	select {
 	case err := <-r.ready:
 		return err

@@ -223,7 +223,7 @@ func TestPostgresJournal_WhatOthersAreAtCounts(t *testing.T) {
 	f := open(t, postgresJournaled, quickLocks)
 	release := f.withoutRows()
 	defer release()
-	f.keyed(30, "x")
+	ids := f.keyed(30, "x")
 	let := f.lock(`SELECT seq FROM journal FOR UPDATE`)
 	defer let()
 	g := f.beside()
@@ -231,7 +231,13 @@ func TestPostgresJournal_WhatOthersAreAtCounts(t *testing.T) {
 	for _, s := range []*fixture{f, g} {
 		eventually(t, "it is known how many wait", func() bool { return s.Staged() == 30 })
 	}
-	time.Sleep(200 * time.Millisecond) // they look again and again meanwhile
+	for _, s := range []*fixture{f, g} { // for a reader they look again and again
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		if _, err := s.Message(ctx, ids[0]); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("what another process is at: %v", err)
+		}
+		cancel()
+	}
 	if f.Staged() != 30 || g.Staged() != 30 {
 		t.Errorf("%d and %d are thought to wait, want 30", f.Staged(), g.Staged())
 	}

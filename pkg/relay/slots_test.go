@@ -133,7 +133,7 @@ func TestDispatcher_StopBeginsNothing(t *testing.T) {
 	<-busy
 	stopped := make(chan error, 1)
 	go func() { stopped <- d.Stop(t.Context()) }()
-	time.Sleep(50 * time.Millisecond) // Stop has begun
+	eventually(t, "Stop has begun", d.Stopping)
 	close(release)
 	eventually(t, "the other one is given back", func() bool {
 		return f.number(`SELECT count(*) FROM deliveries WHERE state = 'pending' AND attempts = 0`) == 1

@@ -65,18 +65,7 @@ func (s *sqliteSession) exec(ctx context.Context, query string, args []any) (res
 
 // find reads a single row, in the same way.
 func (s *sqliteSession) find(ctx context.Context, query string, args, into []any) error {
-	return s.conn.Raw(func(conn any) (err error) {
-		st, err := s.prepared(ctx, conn, query)
-		if err != nil {
-			return err
-		}
-		if err := s.bind(args); err != nil {
-			return err
-		}
-		rows, err := st.QueryContext(ctx, s.values)
-		if err != nil {
-			return err
-		}
+	return s.found(ctx, query, args, func(rows driver.Rows) (err error) {
 		defer func() { err = errors.Join(err, rows.Close()) }()
 		found := make([]driver.Value, len(rows.Columns()))
 		switch err := rows.Next(found); {

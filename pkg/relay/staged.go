@@ -102,14 +102,7 @@ func (s *staged) await(ctx context.Context, closed <-chan struct{}) error {
 	s.readers = append(s.readers, r)
 	s.mu.Unlock()
 	s.wake()
-	select {
-	case err := <-r.ready:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-closed:
-		return errStopped
-	}
+	return r.wait(ctx, closed)
 }
 
 // awaiting is how many wait.
@@ -183,7 +176,7 @@ func (w *writer) unstage() {
 
 func (w *writer) unstageSome(e *postgresEngine) error {
 	s := w.staged
-	if err := w.answerReaders(e); err != nil {
+	if empty, err := w.answerReaders(e); empty || err != nil {
 		return err
 	}
 	most := unfoldHead
@@ -205,7 +198,8 @@ func (w *writer) unstageSome(e *postgresEngine) error {
 	if n > 0 {
 		w.cfg.reach(afterRows)
 		s.lookAt = time.Time{} // there may be more
-		return w.answerReaders(e)
+		_, err := w.answerReaders(e)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), appendTime)
 	defer cancel()
@@ -218,14 +212,15 @@ func (w *writer) unstageSome(e *postgresEngine) error {
 	if messages > 0 { // somebody else is at it
 		s.retryAt = time.Now().Add(stagedAgain)
 	}
-	return w.answerReaders(e)
+	_, err = w.answerReaders(e)
+	return err
 }
 
-// answerReaders answers those who have waited for long enough.
-func (w *writer) answerReaders(e *postgresEngine) error {
+// answerReaders answers those who have waited for long enough, and says whether it has found the journal empty for them.
+func (w *writer) answerReaders(e *postgresEngine) (empty bool, err error) {
 	n := w.staged.awaiting()
 	if n == 0 {
-		return nil
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), appendTime)
 	defer cancel()
@@ -233,5 +228,5 @@ func (w *writer) answerReaders(e *postgresEngine) error {
 	if err == nil {
 		w.staged.answer(n, first, last, nil)
 	}
-	return err
+	return err == nil && first == 0, err
 }

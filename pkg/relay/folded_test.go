@@ -50,7 +50,7 @@ func (f *fixture) readAll(limit int) reading {
 		{State: relay.Failed},
 		{Since: since},
 		{Until: until},
-		{MessageID: r.Messages[len(r.Messages)/2].ID},
+		{MessageID: r.Deliveries[len(r.Deliveries)/2].MessageID}, // (a message need not have deliveries)
 		{MessageID: "msg_none"},
 	} {
 		for _, d := range f.deliveriesOf(c, limit) {

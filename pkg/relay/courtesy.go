@@ -14,7 +14,7 @@ const (
 	crowdTurns = 4                      // or so many times what its commit took, where that is longer
 	crowdFirst = 16                     // effects that run together while nothing is known of how long they take
 	crowdQuick = 200 * time.Microsecond // an effect that takes no longer costs little more than its rows
-	crowdShare = 10                     // effects get one part in so many of the time
+	crowdShare = 20                     // effects get one part in so many of the time
 	crowdWait  = 20 * time.Millisecond  // what a group of effects may run for, going by the group before
 	visitTime  = 100 * time.Millisecond // how long whoever has appended may come again, and is not to wait for a large group
 )

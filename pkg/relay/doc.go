@@ -124,7 +124,7 @@
 // accepted anew, DispatcherConfig.Log and whoever asks for one of them are told which row it is, and everything else goes
 // on. No store opens with such a row, until it has been restored or taken out by hand.
 //
-// While a crowd appends, effects get a tenth of the writer's time, until 262,144 messages or 256 MiB wait or the oldest has
+// While a crowd appends, effects get a twentieth of the writer's time, until 262,144 messages or 256 MiB wait or the oldest has
 // waited for 10 s; from then on no more is accepted than can be worked off.
 //
 // On PostgreSQL a crowd's messages are one row as well, in one statement with their keys and their totals, and any process

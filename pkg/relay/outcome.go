@@ -58,6 +58,9 @@ type Job struct {
 type Tx interface {
 	Exec(ctx context.Context, query string, args ...any) (sql.Result, error)
 	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	// RoundTrips says whether each statement is a round trip to a server, so that many rows are best put into few statements.
+	// Where it is not, a statement of one row costs less than a row of a longer one.
+	RoundTrips() bool
 }
 
 // RemoteFunc performs one attempt at a target outside the database. It may run twice for one delivery: when

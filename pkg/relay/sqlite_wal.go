@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	walCheckpoint = 8192     // pages after which commits begin to move what they wrote into the database file
+	walCheckpoint = 2048     // pages after which commits begin to move what they wrote into the database file
 	walLimit      = 64 << 20 // bytes of the -wal file
 	walCommits    = 8        // commits between two looks at its size
 	walPatience   = 50 * time.Millisecond

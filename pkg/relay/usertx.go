@@ -43,6 +43,12 @@ func (u *userTx) Query(ctx context.Context, query string, args ...any) (rows *sq
 	return rows, err
 }
 
+// RoundTrips says whether each statement is a round trip to a server.
+func (u *userTx) RoundTrips() bool {
+	_, here := u.t.engine.(*sqliteEngine)
+	return !here
+}
+
 // guard runs one statement, unless the transaction is over. The statement ends when its own context or the
 // transaction's does, whichever is first.
 func (u *userTx) guard(ctx context.Context, f func(context.Context) error) error {
@@ -94,6 +100,9 @@ func (o *OutboxTx) Exec(ctx context.Context, query string, args ...any) (sql.Res
 func (o *OutboxTx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	return o.u.Query(ctx, query, args...)
 }
+
+// RoundTrips says whether each statement is a round trip to a server.
+func (o *OutboxTx) RoundTrips() bool { return o.u.RoundTrips() }
 
 // Append stores messages with their deliveries, in this transaction. Statements in it may not see their rows yet: those
 // are certain to be there after the commit.

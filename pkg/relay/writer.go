@@ -14,7 +14,7 @@ import (
 // How much one commit may carry, and how much may wait for one.
 const (
 	maxGroup       = 512 // engine operations in one commit, and as many outcomes that nobody waits for
-	lingerGroup    = 32  // operations that wait: with fewer, a crowd is lingered for,
+	lingerGroup    = 20  // operations that wait: with fewer, a crowd is lingered for,
 	lingerTimes    = 3   // so many times,
 	lingerTime     = 300 * time.Microsecond
 	pressedGroup   = 512  // messages in one commit while what waits in the journal must not grow: half of unfoldSlice

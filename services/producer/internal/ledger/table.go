@@ -42,7 +42,11 @@ const maxRows = 64
 
 // add inserts the rows, and says how many of them were new and what their amounts add up to.
 func (t table) add(ctx context.Context, tx relay.Tx) (fresh, sum int64, err error) {
-	for n := maxRows; len(t.rows) > 0; {
+	n := maxRows
+	if !tx.RoundTrips() {
+		n = 1
+	}
+	for len(t.rows) > 0 {
 		if n > len(t.rows) {
 			n /= 2
 			continue
@@ -60,7 +64,6 @@ func (t table) add(ctx context.Context, tx relay.Tx) (fresh, sum int64, err erro
 	return fresh, sum, nil
 }
 
-// addOne costs a third of addSeveral, which has to say what it inserted.
 func (t table) addOne(ctx context.Context, tx relay.Tx, rows []row) (fresh, sum int64, err error) {
 	res, err := tx.Exec(ctx, t.statements.one, rows[0].values...)
 	if err != nil {

@@ -3,7 +3,8 @@
 // The load is open: when a request is due is fixed before the first is sent, and a receiver that answers slowly does
 // not get fewer of them. Latency is counted from when a request was due, not from when a connection was free to send it:
 // a stall of a second then shows in every request that was due in that second, and not only in those that happened to
-// be on their way (what Gil Tene calls coordinated omission). Vegeta, the best known library for constant rates, counts from
+// be on their way (what Gil Tene calls coordinated omission). Only what this package's own timer was late by is not
+// counted. Vegeta, the best known library for constant rates, counts from
 // when a worker picks the request up, which with a bound on connections omits just that wait.
 package load
 
@@ -109,6 +110,7 @@ func (r *run) connection(ctx, sending context.Context) {
 			case <-ctx.Done():
 				return // it was not due yet
 			}
+			due = onTime(due, time.Now())
 			r.started(0)
 		} else if ctx.Err() != nil || time.Now().After(giveUp) {
 			r.unsent(due, time.Now())
@@ -118,6 +120,19 @@ func (r *run) connection(ctx, sending context.Context) {
 		}
 		r.send(sending, due)
 	}
+}
+
+// timerLate bounds what a timer is late by where nothing else keeps the process from running: Linux waits for it in whole
+// milliseconds.
+const timerLate = 2 * time.Millisecond
+
+// onTime is from when the latency of a request counts that a timer was to start when it was due. One that is later than
+// timers are was kept waiting, perhaps by the receiver's use of the same processors.
+func onTime(due, started time.Time) time.Time {
+	if started.Sub(due) < timerLate {
+		return started
+	}
+	return due
 }
 
 func (r *run) send(ctx context.Context, due time.Time) {

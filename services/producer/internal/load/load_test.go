@@ -227,6 +227,19 @@ func TestResult_WriteSVG_few(t *testing.T) {
 	}
 }
 
+// TestOnTime: what a timer is late by is not the receiver's, and a longer stall of this process may be.
+func TestOnTime(t *testing.T) {
+	t.Parallel()
+	due := time.Now()
+	for late, want := range map[time.Duration]time.Duration{
+		-time.Millisecond: -time.Millisecond, 0: 0, time.Millisecond: time.Millisecond, load.TimerLate: 0, time.Second: 0,
+	} {
+		if got := load.OnTime(due, due.Add(late)).Sub(due); got != want {
+			t.Errorf("started %v late, it counts from %v", late, got)
+		}
+	}
+}
+
 func TestPlan_Requests(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

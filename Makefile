@@ -41,7 +41,7 @@ help: ## list the targets
 test: test-modules test-containers ## vet and all tests with the race detector, those in containers too (REQUIRE_DOCKER=1: no engine is a failure)
 
 .PHONY: crash
-crash: ## kill a process under load KILLS times on each engine, at every point of its work, and look at each wreck (about 15 minutes)
+crash: ## kill a process under load KILLS times on each engine, at every point of its work, and look at each wreck (about 25 minutes)
 	cd pkg/relay && go test -race -count=1 -timeout=2h -v -run '^TestStore_SurvivesSIGKILL$$' . -args -crash.kills=$(KILLS)
 
 .PHONY: chaos

@@ -28,9 +28,9 @@ type Result struct {
 	LongestWait time.Duration    // of them
 	Took        time.Duration    // until the last answer, and at least the plan's duration unless interrupted
 	Interrupted bool
-	// Latencies are in microseconds, from when a request was due until its answer was read. Requests without an answer in
-	// time, and those that could not even be sent, count with the time until they were given up. What failed
-	// otherwise has no latency, and is not in it.
+	// Latencies are in microseconds, from when a request was due until its answer was read, but for what a timer was late
+	// by. Requests without an answer in time, and those that could not even be sent, count with the time until they were
+	// given up. What failed otherwise has no latency, and is not in it.
 	Latencies *hdrhistogram.Histogram
 	Timeline  []Slice
 }

@@ -54,7 +54,7 @@ func ReadOutcomes(b []byte, messages []Message) (Outcomes, error) {
 		all[i] = make([]Outcome, len(messages[i].Deliveries))
 		for k := range all[i] {
 			all[i][k] = Outcome{
-				Started: at + r.signed(), Ended: at + r.signed(), Took: int64(r.number()), Status: int(r.number()), Detail: r.text(),
+				Started: at + r.signed(), Ended: at + r.signed(), Took: r.amount(), Status: int(r.amount()), Detail: r.text(),
 			}
 		}
 	}

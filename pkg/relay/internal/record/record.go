@@ -15,6 +15,7 @@ package record
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 
 	"github.com/klauspost/compress/s2"
 )
@@ -220,6 +221,16 @@ func (r *reader) text() string { return string(r.bytes()) }
 func (r *reader) signed() int64 {
 	n := r.number()
 	return int64(n>>1) ^ -int64(n&1)
+}
+
+// amount is a number that is never negative.
+func (r *reader) amount() int64 {
+	n := r.number()
+	if n > math.MaxInt64 {
+		r.bad = true
+		return 0
+	}
+	return int64(n)
 }
 
 // count is a number of things that take at least a byte each.

@@ -124,6 +124,8 @@ func FuzzReadOutcomes(f *testing.F) {
 	whole := record.Outcomes{{{Started: 5, Ended: 6, Took: 1, Status: 200, Detail: "ok"}, {Detail: "x"}}, {}, nil}.Encode(4)
 	f.Add(whole)
 	f.Add(whole[:len(whole)-1])
+	endless := []byte{record.Version, 0, 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	f.Add(endless) // it took 1<<64 - 1 µs
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := record.ReadOutcomes(b, messages)
 		if err != nil {

@@ -26,14 +26,18 @@ func newIDs() *ids {
 }
 
 func (g *ids) next(prefix string, now time.Time) string {
+	return lower(prefix, g.make(ulid.Timestamp(now)))
+}
+
+func (g *ids) make(ms uint64) ulid.ULID {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	id, err := ulid.New(ulid.Timestamp(now), g.entropy)
+	id, err := ulid.New(ms, g.entropy)
 	if err != nil { // the entropy of this millisecond ran over: start afresh
 		g.entropy = ulid.Monotonic(bufio.NewReaderSize(rand.Reader, 1024), 0)
-		id = ulid.MustNew(ulid.Timestamp(now), g.entropy)
+		id = ulid.MustNew(ms, g.entropy)
 	}
-	return lower(prefix, id)
+	return id
 }
 
 // lower writes an id: its prefix, and the ULID in lower case.
@@ -46,9 +50,7 @@ func lower(prefix string, id ulid.ULID) string {
 		panic(err)
 	}
 	for i := n; i < len(b); i++ {
-		if c := b[i]; c >= 'A' && c <= 'Z' {
-			b[i] = c + ('a' - 'A')
-		}
+		b[i] |= b[i] & '@' >> 1 // of digits and capitals, only these have the bit
 	}
 	return string(b)
 }

@@ -194,18 +194,30 @@ func (e *sqliteEngine) knownKey(ctx context.Context, t *txn, p *prepared) (bool,
 		p.receipt = Receipt{ID: strings.Clone(first.ID), Duplicate: true}
 		return true, nil
 	}
+	known := false
+	if !e.journal.filter.fresh(h) {
+		var err error
+		if known, err = e.storedKey(ctx, t, p, h); err != nil {
+			return false, err
+		}
+	}
+	if !known {
+		t.fresh(h, p)
+	}
+	return known, nil
+}
+
+// storedKey looks for the draft's dedupe key, of that hash, where keys can be: in the journal, with rows but not merged yet,
+// in the table.
+func (e *sqliteEngine) storedKey(ctx context.Context, t *txn, p *prepared, h uint64) (bool, error) {
 	if at, ok := e.journal.find(h); ok {
 		return e.knownInJournal(ctx, t, p, at)
 	}
 	if first := e.journal.unmerged.find(h, p.Source, p.DedupeKey); first != nil {
 		return true, duplicateOf(ctx, t, p, first.id)
 	}
-	err := sql.ErrNoRows
-	if !e.journal.filter.fresh(h) {
-		err = t.find(ctx, findKey, []any{p.Source, p.DedupeKey}, &p.receipt.ID)
-	}
+	err := t.find(ctx, findKey, []any{p.Source, p.DedupeKey}, &p.receipt.ID)
 	if errors.Is(err, sql.ErrNoRows) {
-		t.fresh(h, p)
 		return false, nil
 	}
 	if err != nil {

@@ -66,8 +66,8 @@ type bench struct {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) == 3 && args[0] == "role" {
-		return role(ctx, args[1], args[2])
+	if len(args) >= 3 && args[0] == "role" {
+		return role(ctx, args[1], args[2], args[3:])
 	}
 	b := &bench{report: report.New(report.ThisMachine(), budgets), started: time.Now().Unix()}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -97,7 +97,7 @@ func run(ctx context.Context, args []string) error {
 }
 
 // role runs one of the bare things in this process, which the benchmarks started for that.
-func role(ctx context.Context, name, addr string) error {
+func role(ctx context.Context, name, addr string, args []string) error {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -108,6 +108,10 @@ func role(ctx context.Context, name, addr string) error {
 		return bare.Ingest(l, secret)
 	case "sink":
 		return bare.Sink(l)
+	case "inbox", "inbox-applying":
+		if len(args) == 1 {
+			return bare.Inbox(ctx, l, secret, args[0], name == "inbox-applying")
+		}
 	}
 	return fmt.Errorf("no role is called %q", name)
 }
@@ -125,6 +129,7 @@ func benchmarks() []benchmark {
 		{name: "start", run: (*bench).startUp},
 		{name: "ingest", run: (*bench).ingest},
 		{name: "processed", run: (*bench).processed},
+		{name: "by-hand", run: (*bench).byHand},
 		{name: "publish", run: (*bench).publish},
 		{name: "drain", run: (*bench).drain},
 		{name: "latency", run: (*bench).latency},

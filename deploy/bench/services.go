@@ -43,13 +43,14 @@ func (s *service) stop() error {
 	return err
 }
 
-func (b *bench) startRole(ctx context.Context, role string) (*service, error) {
+// startRole starts a bare one; args are the role's own.
+func (b *bench) startRole(ctx context.Context, role string, args ...string) (*service, error) {
 	addr, err := process.FreePort()
 	if err != nil {
 		return nil, err
 	}
 	p, err := process.Start(ctx, process.Spec{
-		Name: role, Path: b.self, Args: []string{"role", role, addr}, Ready: "http://" + addr + "/",
+		Name: role, Path: b.self, Args: append([]string{"role", role, addr}, args...), Ready: "http://" + addr + "/",
 	})
 	return &service{Process: p, addr: addr}, err
 }

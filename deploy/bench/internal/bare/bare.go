@@ -36,6 +36,11 @@ func settings() fiber.Config {
 
 // Ingest is a Fiber handler that checks the HMAC and answers, and does nothing else.
 func Ingest(listener net.Listener, secret string) error {
+	return webhooks(secret, func(*fiber.Ctx) error { return nil }).Listener(listener)
+}
+
+// webhooks checks the HMAC of what is posted, hands it to accept, and answers.
+func webhooks(secret string, accept func(*fiber.Ctx) error) *fiber.App {
 	app := fiber.New(settings())
 	app.Get("/", func(c *fiber.Ctx) error { return c.SendStatus(fiber.StatusOK) })
 	key := []byte(secret)
@@ -47,10 +52,13 @@ func Ingest(listener net.Listener, secret string) error {
 		if !hmac.Equal([]byte(want), []byte(c.Get("webhook-signature"))) {
 			return c.SendStatus(fiber.StatusUnauthorized)
 		}
+		if err := accept(c); err != nil {
+			return err
+		}
 		c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 		return c.SendString(Reply)
 	})
-	return app.Listener(listener)
+	return app
 }
 
 // Sink takes anything and counts it. GET answers the count.

@@ -116,9 +116,9 @@
 // On SQLite a crowd of callers (eight or more in one commit) appends through a journal: what they bring is written as one
 // row, packed, and dealt with a little later, many messages in one commit, where possible together with the outcomes of the
 // first attempts. What is in the journal is accepted: it is on disk, counts in [Store.Stats] and as a duplicate, and
-// survives a crash. Who asks for a message or a delivery by its id waits until that is done; lists wait for up to 5 s and may
-// lag while more is appended than can be worked off. While it cannot be done, because the disk is full or read-only, what is
-// asked for by its id is shown as the journal has it, pending or delivering, and lists lag.
+// survives a crash. Who asks for a message or a delivery in there by its id waits for that, as lists do, but no longer than
+// 5 s: while more is appended than can be worked off, or the disk is full or read-only, what is asked for by its id is then
+// shown as the journal has it, pending or delivering, and lists lag.
 //
 // A row of the journal that turns out to be damaged is set aside: its messages count as what they were, their keys are not
 // accepted anew, DispatcherConfig.Log and whoever asks for one of them are told which row it is, and everything else goes

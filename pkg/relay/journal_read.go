@@ -10,9 +10,9 @@ import (
 	"example.com/signet/pkg/relay/internal/record"
 )
 
-// Who asks for something by its id waits until it has its rows. While those cannot be made, because the disk is full or
-// read-only, it is read from the journal, so that what was accepted can be seen at all times. There it is as far as it was
-// committed: pending, or delivering where its first attempt was claimed.
+// Who asks for something by its id waits for its rows. Where those are not made in time, because much is to be done before or
+// the disk is full or read-only, it is read from the journal, so that what was accepted can be seen at all times. There it is
+// as far as it was committed: pending, or delivering where its first attempt was claimed.
 
 // selectJournaled finds what has no rows yet, the newest first. What is folded comes before all of that.
 const selectJournaled = `SELECT j.seq, j.records, c.born FROM journal j LEFT JOIN journal_claims c USING (seq)

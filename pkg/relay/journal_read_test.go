@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"reflect"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -114,5 +115,51 @@ func TestJournal_ShowsWhatIsUnderWayWhileTheDiskIsFull(t *testing.T) {
 	disk.Clear()
 	f.clock.advance(2 * time.Minute) // if the outcome got lost, the lease runs out
 	eventually(t, "it is delivered", func() bool { return f.only(got.ID).State == relay.Done })
+	f.balanced()
+}
+
+// TestJournal_IsReadWhileMuchWaits: who asks for what has rows waits for nothing, and who asks for what has none yet sees it as
+// it was accepted after a while.
+func TestJournal_IsReadWhileMuchWaits(t *testing.T) {
+	t.Parallel()
+	var armed atomic.Bool
+	held, released := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	f := newFixture(t, journaled, "sqlite:"+filepath.Join(t.TempDir(), "relay.db"), func(c *relay.Config) {
+		*c = relay.WithPoints(*c, func(point string) {
+			if point == relay.BeforeRows && armed.CompareAndSwap(true, false) {
+				close(held)
+				<-released
+			}
+		})
+	})
+	f.reopen()
+	t.Cleanup(func() { _ = f.Close() })
+	defer release()
+	f.target("a")
+	first := f.append(relay.Draft{Targets: []string{"a"}})
+	before := must(f.Message(t.Context(), first.ID))(t)
+	armed.Store(true)
+	second := f.append(relay.Draft{Targets: []string{"a"}})
+	settled := make(chan error, 1)
+	go func() { settled <- f.Settled(t.Context()) }()
+	<-held // and no rows are made from here on
+	soon, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if m, err := f.Message(soon, first.ID); err != nil || !reflect.DeepEqual(m, before) {
+		t.Errorf("with rows: %+v, %v", m, err)
+	}
+	if _, err := f.Message(soon, second.ID); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without rows, for who cannot wait: %v", err)
+	}
+	patient, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if m := must(f.Message(patient, second.ID))(t); m.ID != second.ID || len(m.Deliveries) != 1 || m.Deliveries[0].State != relay.Pending {
+		t.Errorf("without rows: %+v", m)
+	}
+	release()
+	if err := <-settled; err != nil {
+		t.Error(err)
+	}
 	f.balanced()
 }

@@ -44,8 +44,8 @@ func scanDelivery(row scanner) (d deliveryRow, err error) {
 	return d, err
 }
 
-// Message reads one message with its headers, its body and its deliveries. ErrNotFound: there is none of that id. While
-// rows cannot be made, as when the disk is full, it shows what the journal says: see doc.go. Once a row of the journal has
+// Message reads one message with its headers, its body and its deliveries. ErrNotFound: there is none of that id. Where
+// rows cannot be made within 5 s, as when the disk is full, it shows what the journal says: see doc.go. Once a row of the journal has
 // turned out to be damaged, the error about an id that is nowhere else names that row instead.
 func (s *Store) Message(ctx context.Context, id string) (m Message, err error) {
 	err = s.byID(ctx, "message", id, func(r reader, journal bool) (ok bool, err error) {
@@ -60,13 +60,23 @@ func (s *Store) Message(ctx context.Context, id string) (m Message, err error) {
 	return m, err
 }
 
-// byID looks for what has an id in all places where it may be, as of one moment. The journal is one of them only while it
-// cannot be unfolded, or not all of it.
+// byID looks for what has an id in all places where it may be, as of one moment. What has rows, or is folded, is found at
+// once, however much waits in the journal; the journal itself is read only where it cannot be unfolded, or not in time.
 func (s *Store) byID(ctx context.Context, what, id string, read func(r reader, journal bool) (ok bool, err error)) error {
 	if e, ok := s.engine.(*postgresEngine); ok {
 		return s.byRowID(ctx, e, what, id, read)
 	}
-	unfolded := s.settled(ctx)
+	found := false
+	err := s.snapshot(ctx, func(r reader) (err error) {
+		found, err = read(r, false)
+		return err
+	})
+	if err != nil || found {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, rowsWait)
+	defer cancel()
+	unfolded := s.settled(bounded)
 	if unfolded != nil && (ctx.Err() != nil || errors.Is(unfolded, errStopped)) {
 		return unfolded
 	}
@@ -116,9 +126,9 @@ func messageByID(ctx context.Context, r reader, id string) (Message, bool, error
 	return all[0], true, nil
 }
 
-// Delivery reads one delivery and its attempts, the first one first. ErrNotFound: there is none of that id. While rows
-// cannot be made it shows what the journal says, as [Store.Message] does; an attempt whose outcome cannot be recorded is
-// under way there.
+// Delivery reads one delivery and its attempts, the first one first. ErrNotFound: there is none of that id. Where rows
+// cannot be made within 5 s it shows what the journal says, as [Store.Message] does; an attempt whose outcome is not recorded
+// yet is under way there.
 func (s *Store) Delivery(ctx context.Context, id string) (d Delivery, attempts []Attempt, err error) {
 	err = s.byID(ctx, "delivery", id, func(r reader, journal bool) (ok bool, err error) {
 		if d, attempts, ok, err = deliveryByID(ctx, r, id); err == nil && !ok {

@@ -206,13 +206,14 @@ func (s *Store) readJournal(ctx context.Context) error {
 	return nil
 }
 
-// listWait is how long a list waits for what was appended before it. While more is appended than can be worked off, lists
-// may lag; what is asked for by its id is waited for. While rows cannot be made at all, lists show those that there are.
-const listWait = 5 * time.Second
+// rowsWait is how long a list waits for what was appended before it, and who asks for something by its id for that one's
+// rows. While more is appended than can be worked off, or no rows can be made, lists may lag, and what is asked for by its id
+// is shown as the journal has it.
+const rowsWait = 5 * time.Second
 
 // mostlySettled is settled, for a while, and unless rows cannot be made.
 func (s *Store) mostlySettled(ctx context.Context) error {
-	bounded, cancel := context.WithTimeout(ctx, listWait)
+	bounded, cancel := context.WithTimeout(ctx, rowsWait)
 	defer cancel()
 	if err := s.settled(bounded); err != nil && (ctx.Err() != nil || errors.Is(err, errStopped)) {
 		return err

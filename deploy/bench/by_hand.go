@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,20 +18,21 @@ func (b *bench) byHand(ctx context.Context, round int, database string) error {
 	if err != nil {
 		return err
 	}
-	for role, name := range map[string]string{"inbox": "ingest by hand ", "inbox-applying": "accepted and processed by hand "} {
-		rate, err := b.inbox(ctx, role, round, database)
+	for _, one := range []struct{ role, name string }{
+		{"inbox", "ingest by hand "}, {"inbox-applying", "accepted and processed by hand "},
+	} {
+		rate, err := b.inbox(ctx, one.role, round, database)
 		if err != nil {
-			return fmt.Errorf("%s: %w", role, err)
+			return fmt.Errorf("%s: %w", one.role, err)
 		}
-		b.report.Ratio(name+engineOf(database), rate, bare, "requests/s")
+		b.report.Ratio(one.name+engineOf(database), rate, bare, "requests/s")
 	}
 	return nil
 }
 
 // inbox measures one of them, and looks whether it has kept what it says.
-func (b *bench) inbox(ctx context.Context, role string, round int, database string) (float64, error) {
-	database, err := b.newDatabase(ctx, database)
-	if err != nil {
+func (b *bench) inbox(ctx context.Context, role string, round int, database string) (rate float64, err error) {
+	if database, err = b.newDatabase(ctx, database); err != nil {
 		return 0, err
 	}
 	if database == "" {
@@ -38,7 +40,7 @@ func (b *bench) inbox(ctx context.Context, role string, round int, database stri
 		if err != nil {
 			return 0, err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		database = filepath.Join(dir, "inbox.db")
 	}
 	s, err := b.startRole(ctx, role, database)

@@ -104,30 +104,25 @@ func (b *inbox) write(ctx context.Context) error {
 
 // keepEach is for a database in this process, where a statement costs little.
 func (b *inbox) keepEach(ctx context.Context) (func(context.Context, []entry) error, error) {
-	var statements [4]*sql.Stmt
-	for i, text := range []string{
-		"BEGIN IMMEDIATE", "COMMIT",
-		"INSERT INTO inbox (id, body) VALUES (?, ?) ON CONFLICT DO NOTHING",
-		"INSERT INTO applied (id, amount) VALUES (?, 4999) ON CONFLICT DO NOTHING",
-	} {
-		var err error
-		if statements[i], err = b.writer.PrepareContext(ctx, text); err != nil {
-			return nil, err
-		}
+	//nolint:sqlclosecheck // they are used as long as this process runs
+	keep, err := b.writer.PrepareContext(ctx, "INSERT INTO inbox (id, body) VALUES (?, ?) ON CONFLICT DO NOTHING")
+	if err != nil {
+		return nil, err
 	}
-	begin, commit, keep, apply := statements[0], statements[1], statements[2], statements[3]
+	//nolint:sqlclosecheck // as above
+	apply, err := b.writer.PrepareContext(ctx, "INSERT INTO applied (id, amount) VALUES (?, 4999) ON CONFLICT DO NOTHING")
 	return func(ctx context.Context, group []entry) error {
-		_, err := begin.ExecContext(ctx)
+		_, err := b.writer.ExecContext(ctx, "BEGIN IMMEDIATE")
 		for i := 0; i < len(group) && err == nil; i++ {
 			if _, err = keep.ExecContext(ctx, group[i].id, group[i].body); err == nil && b.applying {
 				_, err = apply.ExecContext(ctx, group[i].id)
 			}
 		}
 		if err == nil {
-			_, err = commit.ExecContext(ctx)
+			_, err = b.writer.ExecContext(ctx, "COMMIT")
 		}
 		return err
-	}, nil
+	}, err
 }
 
 // keepAtOnce is for one that is a round trip away: a statement by itself is a transaction.
@@ -136,6 +131,7 @@ func (b *inbox) keepAtOnce(ctx context.Context) (func(context.Context, []entry) 
 	if b.applying {
 		text = "WITH kept AS (" + text + " RETURNING id) INSERT INTO applied SELECT id, 4999 FROM kept ON CONFLICT DO NOTHING"
 	}
+	//nolint:sqlclosecheck // it is used as long as this process runs
 	statement, err := b.writer.PrepareContext(ctx, text)
 	return func(ctx context.Context, group []entry) error {
 		ids, bodies := make([]string, len(group)), make([][]byte, len(group))

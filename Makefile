@@ -135,7 +135,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 	  done; done)
 
 .PHONY: bench
-bench: ## the services beside what one could write by hand, as ratios within one run, about 12 minutes and 20 GB of disk (BENCH="-rounds 1 -only ingest")
+bench: ## the services beside what one could write by hand, as ratios within one run, about 14 minutes and 20 GB of disk (BENCH="-rounds 1 -only ingest")
 	cd deploy/bench && go run . $(BENCH)
 
 .PHONY: bench-libraries

@@ -17,8 +17,8 @@ import (
 // deliveries are delivered by then is folded (see folded.go), and any other gets rows of its own. Where this file and those
 // about the journal speak of a message's rows, they mean either.
 //
-// What is in the journal is accepted: it is on disk, its dedupe keys count, and whoever reads waits until everything
-// appended before has been unfolded, or reads it there (see journal_read.go) if it cannot be. This is SQLite's; PostgreSQL's
+// What is in the journal is accepted: it is on disk, its dedupe keys count, and whoever reads what is in there waits until it
+// has been unfolded, or reads it there (see journal_read.go) if that takes too long or cannot be. This is SQLite's; PostgreSQL's
 // is in postgres_journal.go. Only the writer's goroutine uses it, but for what says otherwise.
 const (
 	journalCrowd    = 8                // appends in one commit from which on they go through the journal

@@ -162,4 +162,10 @@ func TestJournal_IsReadWhileMuchWaits(t *testing.T) {
 		t.Error(err)
 	}
 	f.balanced()
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Message(t.Context(), first.ID); !errors.Is(err, relay.ErrUnavailable) {
+		t.Errorf("of a closed store: %v", err)
+	}
 }

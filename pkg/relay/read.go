@@ -45,8 +45,8 @@ func scanDelivery(row scanner) (d deliveryRow, err error) {
 }
 
 // Message reads one message with its headers, its body and its deliveries. ErrNotFound: there is none of that id. Where
-// rows cannot be made within 5 s, as when the disk is full, it shows what the journal says: see doc.go. Once a row of the journal has
-// turned out to be damaged, the error about an id that is nowhere else names that row instead.
+// rows cannot be made within 5 s on SQLite, as when the disk is full, it shows what the journal says: see doc.go. Once a row
+// of the journal has turned out to be damaged, the error about an id that is nowhere else names that row instead.
 func (s *Store) Message(ctx context.Context, id string) (m Message, err error) {
 	err = s.byID(ctx, "message", id, func(r reader, journal bool) (ok bool, err error) {
 		if m, ok, err = messageByID(ctx, r, id); err == nil && !ok {
@@ -58,53 +58,6 @@ func (s *Store) Message(ctx context.Context, id string) (m Message, err error) {
 		return ok, err
 	})
 	return m, err
-}
-
-// byID looks for what has an id in all places where it may be, as of one moment. What has rows, or is folded, is found at
-// once, however much waits in the journal; the journal itself is read only where it cannot be unfolded, or not in time.
-func (s *Store) byID(ctx context.Context, what, id string, read func(r reader, journal bool) (ok bool, err error)) error {
-	if e, ok := s.engine.(*postgresEngine); ok {
-		return s.byRowID(ctx, e, what, id, read)
-	}
-	found := false
-	err := s.snapshot(ctx, func(r reader) (err error) {
-		found, err = read(r, false)
-		return err
-	})
-	if err != nil || found {
-		return err
-	}
-	bounded, cancel := context.WithTimeout(ctx, rowsWait)
-	defer cancel()
-	unfolded := s.settled(bounded)
-	if unfolded != nil && (ctx.Err() != nil || errors.Is(unfolded, errStopped)) {
-		return unfolded
-	}
-	return s.snapshot(ctx, func(r reader) error {
-		ok, err := read(r, unfolded != nil || s.engine.log().broken())
-		if err == nil && !ok {
-			err = s.engine.missing(ctx, r, what, id)
-		}
-		return err
-	})
-}
-
-// byRowID is byID where most have rows: what has none is looked for again when everything has them.
-func (s *Store) byRowID(ctx context.Context, e *postgresEngine, what, id string, read func(r reader, journal bool) (ok bool, err error)) error {
-	ok, err := read(s.callers, false)
-	if err != nil || ok {
-		return err
-	}
-	if _, _, ours := foldableID(id); ours {
-		if err := s.settled(ctx); err != nil {
-			return err
-		}
-		ok, err = read(s.callers, false)
-	}
-	if err == nil && !ok {
-		err = e.missing(ctx, s.callers, what, id)
-	}
-	return err
 }
 
 func messageByID(ctx context.Context, r reader, id string) (Message, bool, error) {
@@ -127,7 +80,7 @@ func messageByID(ctx context.Context, r reader, id string) (Message, bool, error
 }
 
 // Delivery reads one delivery and its attempts, the first one first. ErrNotFound: there is none of that id. Where rows
-// cannot be made within 5 s it shows what the journal says, as [Store.Message] does; an attempt whose outcome is not recorded
+// cannot be made within 5 s on SQLite it shows what the journal says, as [Store.Message] does; an attempt whose outcome is not recorded
 // yet is under way there.
 func (s *Store) Delivery(ctx context.Context, id string) (d Delivery, attempts []Attempt, err error) {
 	err = s.byID(ctx, "delivery", id, func(r reader, journal bool) (ok bool, err error) {

@@ -57,8 +57,9 @@ type Store struct {
 	appends, claims, changes, effects *writer
 	rows                              *writer // makes those of what is in PostgreSQL's journal; nil on SQLite
 
-	callers      reader // for callers
-	engineReader reader // the dispatcher's own: callers who hold all connections do not hold up deliveries
+	callers      reader        // for callers
+	search       chan struct{} // has room for whoever reads through the journal: one at a time
+	engineReader reader        // the dispatcher's own: callers who hold all connections do not hold up deliveries
 	wake         *wakeups
 	recovered    int
 }
@@ -109,7 +110,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	cfg.Now = steadyClock(cfg.Now)
-	s := &Store{cfg: cfg, ids: newIDs(), wake: newWakeups(newHealth(cfg.DisableAfter))}
+	s := &Store{cfg: cfg, ids: newIDs(), search: make(chan struct{}, 1), wake: newWakeups(newHealth(cfg.DisableAfter))}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

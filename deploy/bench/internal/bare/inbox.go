@@ -21,7 +21,8 @@ const maxGroup = 512
 // something about each message, once, in the same transaction: a row in another table. There are no retries, no
 // records of attempts, no counters and no way to see or replay anything.
 //
-// database is a postgres:// URL or the path of an SQLite file, which is written as safely as ours is. GET /count answers how
+// database is a postgres:// URL or the path of an SQLite file, which is written as safely as ours is and has its defaults
+// otherwise. GET /count answers how
 // many messages are there.
 func Inbox(ctx context.Context, listener net.Listener, secret, database string, applying bool) error {
 	b, err := openInbox(ctx, database, applying)
@@ -76,6 +77,9 @@ func openInbox(ctx context.Context, database string, applying bool) (*inbox, err
 	if b.writer, err = db.Conn(ctx); err != nil {
 		return nil, err
 	}
+	if err := b.safe(ctx, driver); err != nil {
+		return nil, err
+	}
 	for _, table := range []string{"inbox (id text PRIMARY KEY, body " + bytes + ")", "applied (id text PRIMARY KEY, amount bigint)"} {
 		if _, err := b.writer.ExecContext(ctx, "CREATE TABLE "+table); err != nil {
 			return nil, err
@@ -83,6 +87,22 @@ func openInbox(ctx context.Context, database string, applying bool) (*inbox, err
 	}
 	b.keep, err = prepare(b, ctx)
 	return b, err
+}
+
+// safe reads back from the connection that a commit is on the disk when it is over.
+func (b *inbox) safe(ctx context.Context, driver string) error {
+	question, want := "SHOW synchronous_commit", "on"
+	if driver == "sqlite" {
+		question, want = "SELECT journal_mode || ' ' || synchronous FROM pragma_journal_mode, pragma_synchronous", "wal 2"
+	}
+	var got string
+	if err := b.writer.QueryRowContext(ctx, question).Scan(&got); err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("%s: %q, not %q", question, got, want)
+	}
+	return nil
 }
 
 // write keeps one group after another.

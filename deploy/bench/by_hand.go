@@ -12,7 +12,7 @@ import (
 )
 
 // byHand compares what somebody could write by hand, to keep what it answers for, with the handler that only checks the HMAC.
-// It is no budget: it says how much of that handler's rate any durable receiver can have on this machine.
+// It is no budget: it says what being durable costs on this machine, without anything else that the services do.
 func (b *bench) byHand(ctx context.Context, round int, database string) error {
 	bare, err := b.bareIngest(ctx, round)
 	if err != nil {
@@ -36,9 +36,9 @@ func (b *bench) inbox(ctx context.Context, role string, round int, database stri
 		return 0, err
 	}
 	if database == "" {
-		dir, err := os.MkdirTemp(b.dir, role)
-		if err != nil {
-			return 0, err
+		dir, failed := os.MkdirTemp(b.dir, role)
+		if failed != nil {
+			return 0, failed
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		database = filepath.Join(dir, "inbox.db")

@@ -22,8 +22,7 @@ const maxGroup = 512
 // records of attempts, no counters and no way to see or replay anything.
 //
 // database is a postgres:// URL or the path of an SQLite file, which is written as safely as ours is and has its defaults
-// otherwise. GET /count answers how
-// many messages are there.
+// otherwise. GET /count answers how many messages are there.
 func Inbox(ctx context.Context, listener net.Listener, secret, database string, applying bool) error {
 	b, err := openInbox(ctx, database, applying)
 	if err != nil {

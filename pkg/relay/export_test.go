@@ -84,3 +84,9 @@ func (s *Store) Folded(ctx context.Context) (n int, err error) {
 
 // Queued is how many transactions with foreign code wait for the writer.
 func (s *Store) Queued() int { return len(s.effects.effects) }
+
+// Search looks through the journal until the answer is called.
+func (s *Store) Search() (end func()) {
+	s.search <- struct{}{}
+	return func() { <-s.search }
+}

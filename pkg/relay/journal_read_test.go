@@ -157,6 +157,11 @@ func TestJournal_IsReadWhileMuchWaits(t *testing.T) {
 	if m := must(f.Message(patient, second.ID))(t); m.ID != second.ID || len(m.Deliveries) != 1 || m.Deliveries[0].State != relay.Pending {
 		t.Errorf("without rows: %+v", m)
 	}
+	searched := f.Search()
+	if _, err := f.Message(patient, second.ID); !errors.Is(err, relay.ErrUnavailable) {
+		t.Errorf("while another looks through the journal: %v", err)
+	}
+	searched()
 	release()
 	if err := <-settled; err != nil {
 		t.Error(err)

@@ -3,6 +3,8 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 )
 
 // byID looks for what has an id in all places where it may be, as of one moment. What has rows, or is folded, is found at
@@ -28,6 +30,8 @@ func (s *Store) byID(ctx context.Context, what, id string, read func(r reader, j
 			defer func() { <-s.search }()
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-time.After(rowsWait):
+			return fmt.Errorf("%w: others look through the journal", ErrUnavailable)
 		}
 	}
 	return s.snapshot(ctx, func(r reader) error {

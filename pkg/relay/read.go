@@ -46,8 +46,8 @@ func scanDelivery(row scanner) (d deliveryRow, err error) {
 
 // Message reads one message with its headers, its body and its deliveries. ErrNotFound: there is none of that id. Where
 // rows cannot be made within 5 s on SQLite, as when the disk is full, it shows what the journal says: see doc.go; where others
-// look through that for another 5 s, ErrUnavailable. Once a row
-// of the journal has turned out to be damaged, the error about an id that is nowhere else names that row instead.
+// look through that for another 5 s, ErrUnavailable. Once a row of the journal has turned out to be damaged, the error about an
+// id that is nowhere else names that row instead.
 func (s *Store) Message(ctx context.Context, id string) (m Message, err error) {
 	err = s.byID(ctx, "message", id, func(r reader, journal bool) (ok bool, err error) {
 		if m, ok, err = messageByID(ctx, r, id); err == nil && !ok {
